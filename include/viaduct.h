@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * The umbrella header: everything a program needs.
+ *
+ * Viaduct lets blocking C functions live beside a libevent loop.  A function runs on an executor, its
+ * outcome arrives in a concurrent future, and the bridge turns that into a future of the loop.  Each
+ * concept has a header of its own below `viaduct/`; the headers are the reference.
+ */
+#ifndef VIADUCT_H
+#define VIADUCT_H
+
+#include <viaduct/bridge.h>
+#include <viaduct/call.h>
+#include <viaduct/cfuture.h>
+#include <viaduct/error.h>
+#include <viaduct/executor.h>
+#include <viaduct/future.h>
+#include <viaduct/log.h>
+#include <viaduct/loop.h>
+#include <viaduct/map.h>
+#include <viaduct/outcome.h>
+#include <viaduct/thread_pool.h>
+#include <viaduct/time.h>
+#include <viaduct/version.h>
+
+#endif

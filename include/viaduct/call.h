@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/**
+ * @file
+ * Calls: what an executor is given, and what the called function can ask about its own run.
+ *
+ * A *pointer call* is an ordinary C function with an argument; it can run wherever memory is shared.  A
+ * *bytes call* gets bytes and answers with bytes; it can also run in another process.
+ *
+ * A call that has started is done only when its function has returned.  Cancelling it is a request, which
+ * reaches the function in the ways that the call names: a flag it polls (always), a hook
+ * (via_call::cancel), a signal that ends a blocking system call with EINTR (VIA_CALL_INTERRUPTIBLE).  So
+ * whoever sees the future done may release the argument.
+ */
+#ifndef VIADUCT_CALL_H
+#define VIADUCT_CALL_H
+
+#include <viaduct/attr.h>
+
+/** A blocking function: returns 0 and may leave a value in `*result`, or returns a status or via_fail(). */
+typedef int (*via_call_fn)(void *arg, void **result);
+
+/** The run of a bytes call, as its function sees it. */
+typedef struct via_bytes_call via_bytes_call;
+
+/** A function over bytes: reads `in_bytes` bytes at `in` and answers through via_bytes_out(). */
+typedef int (*via_bytes_fn)(via_bytes_call *call, const void *in, size_t in_bytes);
+
+/** What kind of function a call holds. */
+enum via_call_kind {
+    VIA_CALL_POINTER = 1,     /**< `fn(arg, &result)` */
+    VIA_CALL_BYTES_IN_OUT = 2 /**< `bytes_fn(call, in, in_bytes)` */
+};
+
+/** Options of a call that are yes or no. */
+enum via_call_flags {
+    /** Cancelling the running call ends its future at once; the function's result is destroyed when it
+     *  returns.  Allowed only if the call owns all it touches: `destroy` where there is an argument, and
+     *  `destroy_result`; a bytes call always does. */
+    VIA_CALL_ABANDONABLE = 1 << 0,
+    /** Cancelling the running call interrupts its thread with a signal, again and again until the function
+     *  returns.  Needs via_thread_interrupt_enable(). */
+    VIA_CALL_INTERRUPTIBLE = 1 << 1
+};
+
+/** Which call runs first; equal ones run in the order they came.  The lower ones are never starved: every
+ *  16th call that a pool takes is the oldest of the lowest level. */
+enum via_priority {
+    VIA_PRIORITY_LOW = -1,   /**< after the others */
+    VIA_PRIORITY_NORMAL = 0, /**< the default */
+    VIA_PRIORITY_HIGH = 1    /**< before the others */
+};
+
+/**
+ * A call: a function, its argument, and how it wants to be treated.
+ *
+ * Make one with VIA_CALL() or VIA_CALL_BYTES() and set further fields by name; a field left zero asks for
+ * nothing special.  The struct itself is copied when it is submitted.
+ */
+struct via_call {
+    int kind;              /**< enum via_call_kind */
+    unsigned flags;        /**< enum via_call_flags, or'ed */
+    via_call_fn fn;        /**< the function of a pointer call */
+    void *arg;             /**< its argument */
+    via_bytes_fn bytes_fn; /**< the function of a bytes call */
+    const void *in;        /**< its input, copied when the call is submitted */
+    size_t in_bytes;       /**< the input's length in bytes */
+    /** Releases `arg`: exactly once, also when the call is cancelled or could not be submitted; runs in the
+     *  thread that ends the call. */
+    void (*destroy)(void *arg);
+    /** Releases a result that nobody took, when the last reference to its future goes. */
+    void (*destroy_result)(void *result);
+    int priority; /**< enum via_priority */
+    /** A moment of via_now_ns(): a call that has not started by then fails with VIA_ETIMEDOUT.  0: none. */
+    int64_t deadline_ns;
+    /** Called in the cancelling thread when the running call is cancelled, never before the function was
+     *  entered nor after it returned: sqlite3_interrupt(), PQcancel(), a write to a pipe. */
+    void (*cancel)(void *cancel_arg);
+    void *cancel_arg; /**< passed to `cancel`; borrowed while the call runs */
+    const char *name; /**< for reports; borrowed until the call is done; NULL for none */
+};
+
+VIA_BEGIN_C
+
+/**
+ * Makes a pointer call; VIA_CALL() is the short form.
+ *
+ * - Ownership: borrows nothing; `arg` is handed over when the call is submitted.
+ * - Threads: any.
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param fn the function.
+ * @param arg its argument.
+ * @return a call with every option at its default.
+ */
+static inline struct via_call via_call_pointer(via_call_fn fn, void *arg)
+{
+    struct via_call call = {VIA_CALL_POINTER, 0, fn, arg, NULL, NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL};
+    return call;
+}
+
+/**
+ * Makes a bytes call; VIA_CALL_BYTES() is the short form.
+ *
+ * - Ownership: borrows `in` until the call has been submitted, which copies it.
+ * - Threads: any.
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param fn the function.
+ * @param in its input; may be NULL if `in_bytes` is 0.
+ * @param in_bytes the input's length in bytes.
+ * @return a call with every option at its default.
+ */
+static inline struct via_call via_call_bytes(via_bytes_fn fn, const void *in, size_t in_bytes)
+{
+    struct via_call call = {
+        VIA_CALL_BYTES_IN_OUT, 0, NULL, NULL, fn, in, in_bytes, NULL, NULL, 0, 0, NULL, NULL, NULL};
+    return call;
+}
+
+/** `struct via_call call = VIA_CALL(function, argument);` */
+#define VIA_CALL(fn, arg) via_call_pointer((fn), (arg))
+/** `struct via_call call = VIA_CALL_BYTES(function, bytes, length);` */
+#define VIA_CALL_BYTES(fn, in, in_bytes) via_call_bytes((fn), (in), (in_bytes))
+
+/**
+ * Gives a bytes call the buffer for its answer, to be filled in place.
+ *
+ * May be called again: the answer is then the last buffer, with what stood in the common part kept.
+ *
+ * - Ownership: the buffer belongs to the call and becomes the outcome's value.
+ * - Threads: the thread that runs the call.
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param call the run, as the function got it.
+ * @param bytes the answer's length in bytes; 0 gives a pointer that must not be written to.
+ * @return the buffer, aligned for any object; NULL if memory ran out (the answer before it is kept) or
+ *         `call` is NULL.
+ */
+VIA_PUBLIC void *via_bytes_out(via_bytes_call *call, size_t bytes);
+
+/**
+ * Tells a running call whether it was asked to stop.  Long functions poll this.
+ *
+ * - Ownership: nothing changes hands.
+ * - Threads: the thread that runs the call; elsewhere the answer is 0.
+ * - Blocks: no.
+ * - Cancel: this is how cancelling reaches a function.
+ * - Origin: trio `from_thread.check_cancelled`.
+ *
+ * @return 1 if the call was cancelled, or abandoned, or its pool is shutting down by force; else 0.
+ */
+VIA_PUBLIC int via_call_cancelled(void);
+
+/**
+ * Sleeps inside a call; being cancelled ends the sleep at once.
+ *
+ * - Ownership: nothing changes hands.
+ * - Threads: the thread that runs the call; in another thread it is a plain sleep.
+ * - Blocks: up to `duration_ns`.
+ * - Cancel: cancelling the call ends it.
+ * - Origin: Viaduct.
+ *
+ * @param duration_ns how long, in nanoseconds; 0 or less returns at once.
+ * @return 0 after the whole time; VIA_ECANCELED if the call was cancelled, before or meanwhile;
+ *         VIA_EDEADLK in a loop's thread, which must not sleep.
+ */
+VIA_PUBLIC int via_call_sleep(int64_t duration_ns);
+
+/**
+ * Installs the signal handler that VIA_CALL_INTERRUPTIBLE needs.  Process-wide, hence for the program to ask
+ * for.
+ *
+ * The handler does nothing but end a blocking system call with EINTR; a handler that was there before is
+ * called after it.
+ *
+ * - Ownership: nothing changes hands.
+ * - Threads: any; call it early in main().
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param signo the signal to use; 0 for SIGURG, which is ignored by default and so does no harm elsewhere.
+ * @return 0, also when that signal is installed already; VIA_EINVAL for a signal that cannot be caught;
+ *         VIA_EBUSY if another signal is in use for this.
+ */
+VIA_PUBLIC int via_thread_interrupt_enable(int signo);
+
+VIA_END_C
+
+#endif
