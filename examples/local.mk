@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The examples.  The small ones need the library alone (02_attach also libevent_core); sqlite_httpd is built where
+# libevent_extra and sqlite3 are there, and listed in examples/examples.mk, which tools/update-sources.sh writes.
+
+include examples/examples.mk
+
+SMALL_EXAMPLES = \
+  examples/01_hello \
+  examples/02_attach \
+  examples/03_threads_only \
+  examples/04_cancel \
+  examples/05_map \
+  examples/06_strand \
+  examples/07_own_executor \
+  examples/08_progress \
+  examples/09_bytes
+
+noinst_PROGRAMS += $(SMALL_EXAMPLES)
+examples_01_hello_LDADD = libviaduct.la
+examples_02_attach_LDADD = libviaduct.la $(LIBEVENT_CORE_LIBS)
+examples_03_threads_only_LDADD = libviaduct.la
+examples_04_cancel_LDADD = libviaduct.la
+examples_05_map_LDADD = libviaduct.la
+examples_06_strand_LDADD = libviaduct.la
+examples_07_own_executor_LDADD = libviaduct.la
+examples_08_progress_LDADD = libviaduct.la
+examples_09_bytes_LDADD = libviaduct.la
+
+if HAVE_EXAMPLES
+noinst_PROGRAMS += examples/sqlite_httpd/sqlite_httpd
+examples_sqlite_httpd_sqlite_httpd_SOURCES = $(sqlite_httpd_sources)
+examples_sqlite_httpd_sqlite_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)
+examples_sqlite_httpd_sqlite_httpd_LDADD = libviaduct.la $(EXAMPLES_LIBS) -lm
+endif
+
+TESTS += tests/check_examples.test
+EXTRA_DIST += tests/check_examples.test $(SMALL_EXAMPLES:=.out)

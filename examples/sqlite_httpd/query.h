@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The blocking half of the server: what runs on worker threads.  Nothing here knows of connections or of the
+ * loop.
+ *
+ * Each thread that runs queries has a connection of its own, opened by its executor's initializer and closed
+ * by its finalizer, so that no statement is ever shared and SQLite needs no locks between threads.
+ */
+#ifndef SQLITE_HTTPD_QUERY_H
+#define SQLITE_HTTPD_QUERY_H
+
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+enum query_kind {
+    QUERY_SEARCH, /* characters by name or beginning of a name: an index finds them */
+    QUERY_SCAN,   /* characters with a word in name, old name or a note: looks at every row */
+    QUERY_NOTE,   /* adds a note to a character */
+    QUERY_KINDS
+};
+
+/* What each kind is called: "search", "scan", "note". */
+extern const char *const query_name[QUERY_KINDS];
+
+enum { QUERY_NAME_BYTES = 128, QUERY_TEXT_BYTES = 2000 };
+
+struct query {
+    enum query_kind kind;
+    int limit;                       /* QUERY_SEARCH: at most so many */
+    char name[QUERY_NAME_BYTES + 1]; /* the name, its beginning, or the word to look for */
+    char text[QUERY_TEXT_BYTES + 1]; /* QUERY_NOTE: the note */
+    /* The connection that runs this query, for query_cancel() in the loop's thread; NULL before it began. */
+    _Atomic(sqlite3 *) db;
+};
+
+/* Initializer: opens this thread's connection to the file named by `database`. */
+int query_open_thread(void *database);
+
+/* Finalizer: closes it. */
+void query_close_thread(void *database);
+
+/* The call: runs a `struct query`; the result is a `struct evbuffer` with JSON.  A code is an HTTP status. */
+int query_run(void *query, void **result);
+
+/* The cancel hook: stops the query, in whatever thread it runs. */
+void query_cancel(void *query);
+
+/* Destroys a result. */
+void query_free_result(void *result);
+
+#endif

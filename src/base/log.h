@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef VIADUCT_BASE_LOG_H
+#define VIADUCT_BASE_LOG_H
+
+#include <viaduct/log.h>
+
+// Formats a line of at most 511 bytes and gives it to the program's log hook, if there is one.
+// Holds no lock while the hook runs, and may be called with none held.
+void via__log(enum via_log_level level, const char *format, ...) VIA_PRINTF(2, 3);
+
+#endif

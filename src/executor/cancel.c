@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a cancel reaches a function that runs: the flag, the hook, the sleepers.  (Signals: interrupt.c.)
+ *
+ * A hook runs only between via__control_enter() and via__control_leave().  It runs without the control's lock,
+ * since it may block; the worker waits in via__control_leave() until no hook is under way, so a hook never
+ * meets the next call.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <time.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/role.h"
+#include "executor/executor.h"
+
+void via__control_enter(struct via__call_control *control)
+{
+    struct via__call_extra *extra = via__job_extra(control->cf);
+    via__timekeeper_remove(control);
+    pthread_mutex_lock(&control->lock);
+    control->running = 1;
+    control->thread = pthread_self();
+    pthread_mutex_unlock(&control->lock);
+    if (extra->flags & VIA_CALL_INTERRUPTIBLE)
+        via__interrupt_begin(control);
+}
+
+void via__control_leave(struct via__call_control *control)
+{
+    struct via__call_extra *extra = via__job_extra(control->cf);
+    pthread_mutex_lock(&control->lock);
+    control->running = 0;
+    while (control->hooks)
+        pthread_cond_wait(&control->idle, &control->lock);
+    pthread_mutex_unlock(&control->lock);
+    if (extra->flags & VIA_CALL_INTERRUPTIBLE)
+        via__interrupt_end(control);
+}
+
+static void run_hook(struct via__call_control *control)
+{
+    pthread_mutex_lock(&control->lock);
+    int running = control->running;
+    control->hooks += running;
+    pthread_mutex_unlock(&control->lock);
+    if (!running)
+        return;
+    control->cancel(control->cancel_arg);
+    pthread_mutex_lock(&control->lock);
+    if (--control->hooks == 0)
+        pthread_cond_broadcast(&control->idle);
+    pthread_mutex_unlock(&control->lock);
+}
+
+struct sleeper {
+    struct via__watch watch;
+    struct via__parker parker;
+};
+
+static int wake_sleeper(struct via__watch *watch, via_cfuture *cf)
+{
+    (void)cf;
+    via__unpark(&((struct sleeper *)watch)->parker);
+    return 0;
+}
+
+static void wake_sleepers(via_cfuture *cf)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    // Without WATCHED the list may be in the hands of a completer.
+    uint32_t state = via__cf_state(cf);
+    struct via__watch *watch = state & VIA__WATCHED && !via__state_done(state) ? cf->watchers : NULL;
+    for (; watch; watch = watch->next) {
+        if (watch->fn == wake_sleeper)
+            wake_sleeper(watch, cf);
+    }
+    pthread_mutex_unlock(lock);
+}
+
+// An abandoned call still is asked to stop; `via__call_cancelled()` sees it by its state.
+static int abandon(via_cfuture *cf)
+{
+    via_cfuture_ref(cf);
+    uint32_t before = via__cf_abandon(cf);
+    if (!before) {
+        via_cfuture_unref(cf);
+        return 0;
+    }
+    via__cf_completed(cf, before);
+    return 1;
+}
+
+int via__job_request(via_cfuture *cf, uint32_t state)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    int abandoned = extra && extra->flags & VIA_CALL_ABANDONABLE && abandon(cf);
+    // Relaxed: the flag orders nothing; the function polls it, and sleepers are woken through the lock.
+    state = atomic_fetch_or_explicit(&cf->state, VIA__REQUESTED, memory_order_relaxed);
+    if (!abandoned && via__state_done(state))
+        return (state & VIA__STATE_MASK) == VIA_FINISHED ? VIA_CANCEL_TOO_LATE : VIA_CANCEL_ABANDONED;
+    if (!(state & VIA__REQUESTED)) {
+        wake_sleepers(cf);
+        if (extra && extra->control && extra->control->cancel)
+            run_hook(extra->control);
+        if (extra && extra->control && extra->flags & VIA_CALL_INTERRUPTIBLE)
+            via__interrupt_request(extra->control);
+    }
+    return abandoned ? VIA_CANCEL_ABANDONED : VIA_CANCEL_REQUESTED;
+}
+
+int via_call_cancelled(void)
+{
+    const struct via__frame *frame = via__role.frame;
+    if (!frame)
+        return 0;
+    // Relaxed: the flag orders nothing.
+    uint32_t state = atomic_load_explicit(&frame->cf->state, memory_order_relaxed);
+    return (state & VIA__STATE_MASK) == VIA_CANCELLED || (state & VIA__REQUESTED);
+}
+
+static int plain_sleep(int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        ;
+    return 0;
+}
+
+int via_call_sleep(int64_t duration_ns)
+{
+    struct via__frame *frame = via__role.frame;
+    if (via__role.loop)
+        return VIA_EDEADLK;
+    if (via_call_cancelled())
+        return VIA_ECANCELED;
+    if (duration_ns <= 0)
+        return 0;
+    int64_t deadline_ns = via__deadline(duration_ns);
+    if (!frame)
+        return plain_sleep(deadline_ns);
+    struct sleeper sleeper = {.watch = {.fn = wake_sleeper, .waiter = 1}};
+    via__parker_init(&sleeper.parker);
+    int status = 0;
+    if (via__cf_watch(frame->cf, &sleeper.watch)) {
+        while (!via_call_cancelled() && status == 0)
+            status = via__park(&sleeper.parker, deadline_ns);
+        via__cf_unwatch(frame->cf, &sleeper.watch);
+    }
+    via__parker_fini(&sleeper.parker);
+    return via_call_cancelled() ? VIA_ECANCELED : 0;
+}

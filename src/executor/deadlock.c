@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Waits that could never end.
+ *
+ * A thread that has calls on its stack and is about to block enters itself here, with what it waits for, and
+ * asks first whether that can ever be done.  The search follows, from each future: if it is running, the
+ * thread that runs it, if that thread is blocked too; if it is queued, its executor, which can start it if it
+ * has a thread that is not blocked, or one that will come back.  A path that returns to this thread leads
+ * nowhere.  Whoever closes a circle is the last to block in it, and finds it.
+ *
+ * Everything is under one lock, `search_lock`, which only threads take that are about to sleep anyway.  An
+ * executor whose job is pending is alive, and an executor passes through the lock before it is freed
+ * (via__deadlock_barrier()), so the search may follow pointers to executors of jobs that it finds pending.
+ */
+#include <config.h>
+
+#include <viaduct/error.h>
+
+#include "base/list.h"
+#include "base/lock.h"
+#include "base/role.h"
+#include "executor/executor.h"
+
+struct blocked {
+    struct via__list link;
+    struct via__frame *frame; // the innermost of the thread's calls
+    via_cfuture *const *targets;
+    size_t count;
+    int all;
+    int visiting; // on the path of the search that is under way
+};
+
+static pthread_mutex_t search_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct via__list all_blocked = {&all_blocked, &all_blocked};
+static _Thread_local struct blocked self;
+
+static struct blocked *blocked_runner(const via_cfuture *cf)
+{
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next) {
+        struct blocked *blocked = VIA__CONTAINER_OF(at, struct blocked, link);
+        for (struct via__frame *frame = blocked->frame; frame; frame = frame->outer) {
+            if (frame->cf == cf)
+                return blocked;
+        }
+    }
+    return NULL;
+}
+
+// 1 if the thread may come back from its wait.
+static int may_return(struct blocked *blocked)
+{
+    if (blocked->visiting)
+        return 0;
+    size_t possible = 0;
+    blocked->visiting = 1;
+    for (size_t i = 0; i < blocked->count; i++)
+        possible += via__deadlock_progress(blocked->targets[i]) != 0;
+    blocked->visiting = 0;
+    return blocked->all ? possible == blocked->count : possible > 0;
+}
+
+int via__deadlock_progress(via_cfuture *cf)
+{
+    uint32_t state = via__cf_state(cf);
+    if (via__state_done(state) || !(state & VIA__OWNED) || cf->owner->ops->dispose == NULL)
+        return 1; // done, or a promise or a loop's: who will complete it is not known
+    if ((state & VIA__STATE_MASK) == VIA_RUNNING) {
+        struct blocked *runner = blocked_runner(cf);
+        return runner ? may_return(runner) : 1;
+    }
+    via_executor *executor = via__job_executor(cf);
+    return executor->kind->can_start ? executor->kind->can_start(executor, cf) : 1;
+}
+
+static int is_in(const struct blocked *blocked, const via_executor *executor)
+{
+    for (struct via__frame *frame = blocked->frame; frame; frame = frame->outer) {
+        if (frame->executor == executor)
+            return 1;
+    }
+    return 0;
+}
+
+int via__deadlock_blocked_in(via_executor *executor)
+{
+    int count = 0;
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next)
+        count += is_in(VIA__CONTAINER_OF(at, struct blocked, link), executor);
+    return count;
+}
+
+int via__deadlock_any_progress(via_executor *executor)
+{
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next) {
+        struct blocked *blocked = VIA__CONTAINER_OF(at, struct blocked, link);
+        if (is_in(blocked, executor) && may_return(blocked))
+            return 1;
+    }
+    return 0;
+}
+
+// A queued job that depends on one of the executors on this stack is run here: itself, or its strand's pump.
+static int help(via_cfuture *cf)
+{
+    via_cfuture *job = NULL;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    uint32_t state = via__cf_state(cf);
+    if ((state & VIA__STATE_MASK) == VIA_PENDING && state & VIA__OWNED && cf->owner->ops->dispose) {
+        via_executor *executor = via__job_executor(cf);
+        if (executor->kind->depends)
+            job = executor->kind->depends(executor, cf);
+    }
+    pthread_mutex_unlock(lock);
+    if (!job)
+        return 0;
+    // The pump's executor is only compared; a pump that is done meanwhile is not claimed.
+    via_executor *executor = via__job_executor(job);
+    if (!via__executor_on_stack(executor) || !via__job_claim_outside(job, VIA__CLAIM_HELPED)) {
+        via_cfuture_unref(job);
+        return 0;
+    }
+    via__job_run_claimed(job);
+    via__executor_die(executor); // the life from the claim
+    return 1;
+}
+
+static int begin(via_cfuture *const *targets, size_t count, int all)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (help(targets[i]))
+            return 1;
+    }
+    pthread_mutex_lock(&search_lock);
+    self.frame = via__role.frame;
+    self.targets = targets;
+    self.count = count;
+    self.all = all;
+    via__list_push_back(&all_blocked, &self.link);
+    int possible = may_return(&self);
+    if (!possible)
+        via__list_remove(&self.link);
+    pthread_mutex_unlock(&search_lock);
+    return possible ? 0 : VIA_EDEADLK;
+}
+
+static void end(void)
+{
+    pthread_mutex_lock(&search_lock);
+    via__list_remove(&self.link);
+    pthread_mutex_unlock(&search_lock);
+}
+
+static const struct via__wait_hooks hooks = {.begin = begin, .end = end};
+
+void via__deadlock_install(void)
+{
+    // Release: pairs with the acquire in via__wait_until().
+    atomic_store_explicit(&via__wait_hooks, &hooks, memory_order_release);
+}
+
+void via__deadlock_barrier(void)
+{
+    pthread_mutex_lock(&search_lock);
+    pthread_mutex_unlock(&search_lock);
+}

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Executors and jobs, inside.
+ *
+ * A job is a concurrent future in its first part of life: until it starts, the future holds the function and
+ * its argument, and what a call asked for beyond these stands in `struct via__call_extra`.
+ *
+ * Who ends a job.  Exactly one thread changes its state away from PENDING: the executor's, which runs it; a
+ * canceller; the timekeeper at its deadline; or a thread that waits for it and runs it itself.  The last three
+ * are *outsiders*: they claim under the job's hashed lock, and keep it until they have told the executor
+ * (`claimed`).  An executor that finds a queued job claimed passes through that lock before it lets go of the
+ * job (via__job_let_go()); so an outsider may use the executor while it holds the lock.
+ *
+ * What keeps an executor alive.  `lives`: one for all references of users together, one for each thread of a
+ * pool, one for each unfinished job of the other kinds, and short ones of outsiders.  The memory goes only
+ * after a pass through the lock of deadlock.c, whose searches follow executors of pending jobs.
+ *
+ * Lock order: hashed lock, then an executor's lock, then the timekeeper's.  The search lock of deadlock.c comes
+ * before an executor's lock and is never taken with a hashed lock held.
+ */
+#ifndef VIADUCT_EXECUTOR_EXECUTOR_H
+#define VIADUCT_EXECUTOR_EXECUTOR_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include <viaduct/executor.h>
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "future/cfuture.h"
+
+// Why an outsider claimed a queued job.
+enum via__claim { VIA__CLAIM_CANCELLED, VIA__CLAIM_EXPIRED, VIA__CLAIM_HELPED };
+
+// How a job is submitted.
+enum via__submit { VIA__SUBMIT_MAY_BLOCK, VIA__SUBMIT_MUST_NOT_BLOCK };
+
+// A kind of executor.  Only `submit` and `destroy` must be there.
+struct via__executor_kind {
+    const char *name;
+    unsigned call_kinds;
+    int jobs_live; // each unfinished job is a life; pools count their threads instead
+    // Takes the caller's reference on the job if it returns 0.
+    int (*submit)(via_executor *executor, via_cfuture *job, enum via__submit how);
+    // An outsider claimed a queued job.  Under the job's hashed lock.
+    void (*claimed)(via_executor *executor, via_cfuture *job, enum via__claim why);
+    int (*shutdown)(via_executor *executor, unsigned flags, int64_t deadline_ns);
+    void (*released)(via_executor *executor); // the last user let go
+    void (*stats)(via_executor *executor, struct via_executor_stats *stats);
+    int (*stuck)(via_executor *executor, struct via_stuck_call *calls, size_t capacity);
+    void (*destroy)(via_executor *executor); // the last life is gone: free it
+    // The job on which a queued job depends to be started, with a reference: itself, or a strand's pump.
+    via_cfuture *(*depends)(via_executor *executor, via_cfuture *job);
+    // Under the search lock: 1 if a queued job could start without the threads that `probe` knows to be stuck.
+    int (*can_start)(via_executor *executor, via_cfuture *job);
+};
+
+struct via_executor {
+    struct via__owner owner; // first: a job's owner is its executor
+    const struct via__executor_kind *kind;
+    _Atomic uint32_t refs;
+    _Atomic uint32_t lives;
+};
+
+// What only some calls ask for.
+struct via__call_control {
+    struct via__heap_node timer; // the deadline; guarded by the timekeeper's lock, as is:
+    int over;                    // the call has started or ended, so its timer must not be set any more
+    struct via__list nudge;      // in the interrupter's list; guarded by its lock
+    via_cfuture *cf;
+    void (*cancel)(void *cancel_arg);
+    void *cancel_arg;
+    pthread_mutex_t lock; // guards what follows
+    pthread_cond_t idle;  // signalled when `hooks` becomes 0
+    int running;          // the function was entered and has not returned
+    int hooks;            // cancel hooks under way
+    pthread_t thread;     // that runs it
+};
+
+struct via__call_extra {
+    struct via__extra outcome; // first
+    int kind;
+    unsigned flags;
+    int priority;
+    via_bytes_fn bytes_fn;
+    void *in;
+    size_t in_bytes;
+    void (*destroy)(void *arg);
+    const char *name;
+    int64_t deadline_ns;
+    struct via__call_control *control; // NULL without deadline, hook and interrupt
+};
+
+struct via_bytes_call {
+    void *out;
+    size_t bytes;
+};
+
+// A call on a thread's stack, or rather beside it: frames live in thread-local or allocated memory, because a
+// function that ends its thread leaves the stack to others while the frame is still needed.
+struct via__frame {
+    struct via__frame *outer;
+    via_executor *executor; // whose job it is
+    via_cfuture *cf;        // with the reference that completing it consumes
+    via_call_fn fn;
+    void *arg;
+    struct via_bytes_call bytes;
+    int fail_code;
+    int failed; // via_fail() was called
+    char *message;
+    int allocated;
+};
+
+void via__executor_init(via_executor *executor, const struct via__executor_kind *kind);
+void via__executor_live(via_executor *executor);
+void via__executor_die(via_executor *executor); // may free it
+int via__executor_forked(const via_executor *executor);
+
+// Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags.  On
+// failure the payload is released.
+int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
+                  uint32_t flags);
+
+// Gives an initialized job to its executor.  Consumes one reference if it returns 0; otherwise the payload is
+// released and the job is as if it had never been: its memory is the caller's to free after via__cf_fini().
+int via__job_submit(via_cfuture *cf, enum via__submit how);
+
+// Runs a job and completes it: 1, or 0 if it was claimed or its deadline has passed.  Consumes a reference.
+int via__job_execute(via_cfuture *cf);
+
+// Runs a job that this thread claimed as an outsider, and completes it.  Consumes a reference.
+void via__job_run_claimed(via_cfuture *cf);
+
+// Completes a job that this thread claimed, without running it.  Consumes a reference.
+void via__job_end(via_cfuture *cf, int status);
+
+// Claims a pending job as an outsider and tells its executor; the executor is given a life if `why` is HELPED.
+int via__job_claim_outside(via_cfuture *cf, enum via__claim why);
+
+// For an executor that found a job in its queue claimed: drops the queue's reference.
+void via__job_let_go(via_cfuture *cf);
+
+static inline via_executor *via__job_executor(const via_cfuture *cf)
+{
+    return (via_executor *)cf->owner;
+}
+
+// Relaxed: the flag is there from the birth of the job.
+static inline struct via__call_extra *via__job_extra(const via_cfuture *cf)
+{
+    uint32_t state = atomic_load_explicit(&cf->state, memory_order_relaxed);
+    return state & VIA__CALL_EXTRA ? (struct via__call_extra *)cf->extra : NULL;
+}
+
+static inline int via__job_priority(const via_cfuture *cf)
+{
+    const struct via__call_extra *extra = via__job_extra(cf);
+    return extra ? extra->priority : VIA_PRIORITY_NORMAL;
+}
+
+// Releases what the call was given: argument or input.  Once, by whoever ends the job.
+void via__job_dispose(via_cfuture *cf, void *arg);
+
+// A running job was asked to stop: hook, interrupt, sleepers.  An enum via_cancel or a negative status.
+int via__job_request(via_cfuture *cf, uint32_t state);
+
+// cancel.c: brackets of a run with a control block; interrupt.c: the same for its thread.
+void via__control_enter(struct via__call_control *control);
+void via__control_leave(struct via__call_control *control);
+int via__interrupt_enabled(void);
+void via__interrupt_begin(struct via__call_control *control);
+void via__interrupt_request(struct via__call_control *control);
+void via__interrupt_end(struct via__call_control *control);
+
+// timekeeper.c: fails a queued job when its deadline comes.
+int via__timekeeper_reserve(void); // before the call is queued: 0, VIA_ENOMEM or VIA_EAGAIN
+void via__timekeeper_set(struct via__call_control *control, int64_t deadline_ns); // uses a reservation
+void via__timekeeper_unreserve(void);
+void via__timekeeper_remove(struct via__call_control *control);
+
+// deadlock.c
+void via__deadlock_install(void);
+void via__deadlock_barrier(void); // returns when no search can see what was unlinked before
+int via__deadlock_progress(via_cfuture *cf);        // under the search lock
+int via__deadlock_blocked_in(via_executor *executor); // under the search lock: its threads that are blocked
+int via__deadlock_any_progress(via_executor *executor); // under the search lock: one of those may go on
+
+// 1 if a call of this executor is on this thread's stack.
+int via__executor_on_stack(const via_executor *executor);
+
+#endif

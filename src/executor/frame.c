@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Frames: the calls on a thread's stack, and what becomes of them if a function ends its thread.
+ *
+ * pthread_exit() unwinds the stack and then runs the destructors of thread-specific data.  Ours finds the
+ * frames of the calls that did not return, completes each with VIA_EEXITED, and tells the pool that its worker
+ * is gone.  That costs a running call nothing.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/role.h"
+#include "executor/frame.h"
+
+struct thread_state {
+    struct via__frame first;
+    int first_used, guarded;
+    void (*on_exit)(void *arg);
+    void *on_exit_arg;
+    struct via__activity *activity;
+};
+
+static _Thread_local struct thread_state self;
+static pthread_key_t key;
+static pthread_once_t key_once = PTHREAD_ONCE_INIT;
+static int key_status;
+
+static void end_frame(struct via__frame *frame)
+{
+    struct via__call_extra *extra = via__job_extra(frame->cf);
+    if (self.activity && !frame->outer)
+        via__frame_pop(frame);
+    if (extra && extra->control)
+        via__control_leave(extra->control);
+    via_executor *executor = frame->executor;
+    free(frame->bytes.out);
+    free(frame->message);
+    via__job_dispose(frame->cf, frame->arg);
+    via__cf_finish(frame->cf, VIA_EEXITED, 0, NULL, NULL);
+    if (executor->kind->jobs_live)
+        via__executor_die(executor);
+    via__frame_free(frame);
+}
+
+static void thread_ended(void *unused)
+{
+    (void)unused;
+    while (via__role.frame) {
+        struct via__frame *frame = via__role.frame;
+        via__role.frame = frame->outer;
+        end_frame(frame);
+    }
+    if (self.on_exit)
+        self.on_exit(self.on_exit_arg);
+}
+
+static void make_key(void)
+{
+    key_status = pthread_key_create(&key, thread_ended);
+}
+
+int via__frame_guard_thread(void)
+{
+    if (self.guarded)
+        return 0;
+    pthread_once(&key_once, make_key);
+    if (key_status != 0 || pthread_setspecific(key, &self) != 0)
+        return VIA_ENOMEM;
+    self.guarded = 1;
+    return 0;
+}
+
+void via__frame_on_exit(void (*fn)(void *arg), void *arg)
+{
+    self.on_exit = fn;
+    self.on_exit_arg = arg;
+}
+
+struct via__frame *via__frame_new(void)
+{
+    struct via__frame *frame = &self.first;
+    if (via__frame_guard_thread() < 0)
+        return NULL;
+    if (self.first_used) {
+        frame = malloc(sizeof *frame);
+        if (!frame)
+            return NULL;
+    }
+    *frame = (struct via__frame){.allocated = self.first_used};
+    self.first_used = 1;
+    return frame;
+}
+
+void via__frame_free(struct via__frame *frame)
+{
+    if (frame->allocated)
+        free(frame);
+    else
+        self.first_used = 0;
+}
+
+void via__frame_set_activity(struct via__activity *activity)
+{
+    self.activity = activity;
+}
+
+void via__frame_push(struct via__frame *frame)
+{
+    frame->outer = via__role.frame;
+    via__role.frame = frame;
+    // Release: who takes the pointer out in via__activity_look() sees the call's fields.
+    if (self.activity && !frame->outer)
+        atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
+}
+
+void via__frame_pop(struct via__frame *frame)
+{
+    via__role.frame = frame->outer;
+    if (!self.activity || frame->outer)
+        return;
+    // Acquire: pairs with the release of a looker that puts the pointer back, and comes after its look.
+    while (!atomic_exchange_explicit(&self.activity->current, NULL, memory_order_acquire))
+        via__cpu_relax();
+}
+
+void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)
+{
+    // Acquire: pairs with the release in via__frame_push().
+    via_cfuture *cf = atomic_exchange_explicit(&activity->current, NULL, memory_order_acquire);
+    if (!cf)
+        return;
+    look(cf, arg);
+    // Release: the look comes before via__frame_pop() goes on.
+    atomic_store_explicit(&activity->current, cf, memory_order_release);
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#ifndef VIADUCT_EXECUTOR_FRAME_H
+#define VIADUCT_EXECUTOR_FRAME_H
+
+#include "executor/executor.h"
+
+// A zeroed frame: the thread's own one, or for a call within a call an allocated one.  NULL if memory ran out.
+struct via__frame *via__frame_new(void);
+void via__frame_free(struct via__frame *frame);
+
+// Makes the frame this thread's innermost.
+void via__frame_push(struct via__frame *frame);
+void via__frame_pop(struct via__frame *frame);
+
+// What others may know of a thread that runs calls.  `current` is the call whose function runs.  A thread that
+// wants to look at it takes the pointer out, and puts it back when it has a reference or is done; the runner,
+// which takes it out for good before it completes the call, waits for that moment.
+struct via__activity {
+    _Atomic(via_cfuture *) current;
+    _Atomic int64_t started_ns; // when the batch began that the call belongs to
+};
+
+// Registers the activity of this thread; its outermost calls are shown there.
+void via__frame_set_activity(struct via__activity *activity);
+
+// Looks at another thread's current call: calls `look` with it, if there is one.
+void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg);
+
+// What a thread wants to be told when one of its calls ends the thread with pthread_exit().
+void via__frame_on_exit(void (*fn)(void *arg), void *arg);
+
+// Makes this thread watched: a call that ends it fails with VIA_EEXITED.  0 or VIA_ENOMEM.
+int via__frame_guard_thread(void);
+
+#endif

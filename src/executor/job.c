@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Jobs: from a checked call to a completed future.  Who may end a job is at the head of executor.h. */
+#include <config.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/role.h"
+#include "executor/executor.h"
+#include "executor/frame.h"
+
+static int check_call(const via_executor *executor, const struct via_call *call)
+{
+    unsigned known = VIA_CALL_ABANDONABLE | VIA_CALL_INTERRUPTIBLE;
+    int pointer = call->kind == VIA_CALL_POINTER, bytes = call->kind == VIA_CALL_BYTES_IN_OUT;
+    if ((!pointer && !bytes) || (pointer && !call->fn) || (bytes && !call->bytes_fn)
+        || (bytes && call->in_bytes && !call->in) || call->flags & ~known || call->priority < VIA_PRIORITY_LOW
+        || call->priority > VIA_PRIORITY_HIGH || call->deadline_ns < 0)
+        return VIA_EINVAL;
+    if (pointer && call->flags & VIA_CALL_ABANDONABLE && ((call->arg && !call->destroy) || !call->destroy_result))
+        return VIA_EINVAL;
+    if (!(executor->kind->call_kinds & (unsigned)call->kind))
+        return VIA_ENOTSUP;
+    if (call->flags & VIA_CALL_INTERRUPTIBLE && !via__interrupt_enabled())
+        return VIA_ENOTSUP;
+    if (call->deadline_ns && call->deadline_ns <= via_now_ns())
+        return VIA_ETIMEDOUT;
+    return via__executor_forked(executor) ? VIA_EFORKED : 0;
+}
+
+static int is_plain(const struct via_call *call)
+{
+    return call->kind == VIA_CALL_POINTER && !call->flags && !call->destroy && !call->destroy_result
+        && !call->priority && !call->deadline_ns && !call->cancel && !call->name;
+}
+
+static struct via__call_control *new_control(via_cfuture *cf, const struct via_call *call)
+{
+    struct via__call_control *control = calloc(1, sizeof *control);
+    if (!control)
+        return NULL;
+    control->cf = cf;
+    control->cancel = call->cancel;
+    control->cancel_arg = call->cancel_arg;
+    via__list_init(&control->nudge);
+    pthread_mutex_init(&control->lock, NULL);
+    pthread_cond_init(&control->idle, NULL);
+    return control;
+}
+
+static void copy_options(struct via__call_extra *extra, const struct via_call *call)
+{
+    extra->outcome.destroy = call->destroy_result;
+    extra->kind = call->kind;
+    extra->flags = call->flags;
+    extra->priority = call->priority;
+    extra->bytes_fn = call->bytes_fn;
+    extra->in_bytes = call->in_bytes;
+    extra->destroy = call->destroy;
+    extra->name = call->name;
+    extra->deadline_ns = call->deadline_ns;
+}
+
+static struct via__call_extra *new_extra(via_cfuture *cf, const struct via_call *call)
+{
+    struct via__call_extra *extra = calloc(1, sizeof *extra);
+    if (!extra)
+        return NULL;
+    copy_options(extra, call);
+    int wants_control = call->deadline_ns || call->cancel || call->flags & VIA_CALL_INTERRUPTIBLE;
+    extra->control = wants_control ? new_control(cf, call) : NULL;
+    extra->in = call->kind == VIA_CALL_BYTES_IN_OUT ? malloc(call->in_bytes ? call->in_bytes : 1) : NULL;
+    if ((wants_control && !extra->control) || (call->kind == VIA_CALL_BYTES_IN_OUT && !extra->in)) {
+        free(extra->control);
+        free(extra->in);
+        free(extra);
+        return NULL;
+    }
+    if (call->kind == VIA_CALL_BYTES_IN_OUT && call->in_bytes)
+        memcpy(extra->in, call->in, call->in_bytes);
+    // A canceller that came late may be just in the control's lock: it goes with the future.
+    extra->outcome.more = extra->control;
+    return extra;
+}
+
+int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
+                  uint32_t flags)
+{
+    struct via__call_extra *extra = NULL;
+    int status = check_call(executor, call);
+    if (status == 0 && !is_plain(call)) {
+        extra = new_extra(cf, call);
+        status = extra ? 0 : VIA_ENOMEM;
+    }
+    if (status < 0) {
+        if (call->destroy)
+            call->destroy(call->arg);
+        return status;
+    }
+    via__cf_init(cf, &executor->owner, refs,
+                 VIA_PENDING | VIA__OWNED | flags | (extra ? VIA__CALL_EXTRA : 0));
+    cf->extra = extra ? &extra->outcome : NULL;
+    cf->function = (void (*)(void))call->fn;
+    cf->arg = call->arg;
+    return 0;
+}
+
+static int submit_to_kind(via_executor *executor, via_cfuture *cf, enum via__submit how)
+{
+    if (executor->kind->jobs_live)
+        via__executor_live(executor);
+    int status = executor->kind->submit(executor, cf, how);
+    if (status < 0 && executor->kind->jobs_live)
+        via__executor_die(executor);
+    return status;
+}
+
+// With a deadline: the timer is set once the job is queued, since the timekeeper claims queued jobs only.
+static int submit_timed(via_executor *executor, via_cfuture *cf, enum via__submit how)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    struct via__call_control *control = extra->control;
+    int64_t deadline_ns = extra->deadline_ns;
+    int status = via__timekeeper_reserve();
+    if (status < 0)
+        return status;
+    via_cfuture_ref(cf); // the job may be over before its timer is set
+    status = submit_to_kind(executor, cf, how);
+    if (status < 0) {
+        via__timekeeper_unreserve();
+        // Relaxed: nobody else has seen the job.
+        atomic_fetch_sub_explicit(&cf->refs, 1, memory_order_relaxed);
+        return status;
+    }
+    via__timekeeper_set(control, deadline_ns);
+    via_cfuture_unref(cf);
+    return 0;
+}
+
+int via__job_submit(via_cfuture *cf, enum via__submit how)
+{
+    via_executor *executor = via__job_executor(cf);
+    struct via__call_extra *extra = via__job_extra(cf);
+    int timed = extra && extra->deadline_ns && extra->deadline_ns != VIA_FOREVER;
+    int status = timed ? submit_timed(executor, cf, how) : submit_to_kind(executor, cf, how);
+    if (status < 0)
+        via__job_dispose(cf, cf->arg);
+    return status;
+}
+
+void via__job_dispose(via_cfuture *cf, void *arg)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    if (!extra)
+        return;
+    if (extra->control)
+        via__timekeeper_remove(extra->control);
+    free(extra->in);
+    extra->in = NULL;
+    if (extra->destroy)
+        extra->destroy(arg);
+}
+
+// The job is over for its executor; after this the executor may be gone.
+static void job_over(via_executor *executor)
+{
+    if (executor->kind->jobs_live)
+        via__executor_die(executor);
+}
+
+void via__job_end(via_cfuture *cf, int status)
+{
+    via_executor *executor = via__job_executor(cf);
+    via__job_dispose(cf, cf->arg);
+    via__cf_finish(cf, status, 0, NULL, NULL);
+    job_over(executor);
+}
+
+int via__job_claim_outside(via_cfuture *cf, enum via__claim why)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    int claimed = via__cf_claim(cf);
+    if (claimed) {
+        via_executor *executor = via__job_executor(cf);
+        via__executor_live(executor);
+        if (executor->kind->claimed)
+            executor->kind->claimed(executor, cf, why);
+    }
+    pthread_mutex_unlock(lock);
+    return claimed;
+}
+
+void via__job_let_go(via_cfuture *cf)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    pthread_mutex_unlock(lock);
+    via_cfuture_unref(cf);
+}
+
+static int call_function(struct via__frame *frame, struct via__call_extra *extra, void **result)
+{
+    if (!extra || extra->kind == VIA_CALL_POINTER)
+        return frame->fn(frame->arg, result);
+    int status = extra->bytes_fn(&frame->bytes, extra->in, extra->in_bytes);
+    *result = frame->bytes.out;
+    extra->outcome.bytes = frame->bytes.bytes;
+    extra->outcome.destroy = free;
+    frame->bytes.out = NULL;
+    return status;
+}
+
+// Turns what the function returned into a status and a code.
+static int judge(const struct via__frame *frame, int returned, int *code)
+{
+    *code = 0;
+    if (returned > 0) {
+        *code = returned;
+        return VIA_EFAILED;
+    }
+    if (returned == VIA_EFAILED && frame->failed)
+        *code = frame->fail_code;
+    return returned;
+}
+
+// A failed call has no value; what it left in its result is released.
+static void *keep_value(via_cfuture *cf, int status, void *value)
+{
+    if (status == 0 || !value)
+        return value;
+    if (cf->extra && cf->extra->destroy)
+        cf->extra->destroy(value);
+    return NULL;
+}
+
+static void run_claimed(via_cfuture *cf, struct via__frame *frame)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    struct via__call_control *control = extra ? extra->control : NULL;
+    void *result = NULL;
+    int code;
+    if (control)
+        via__control_enter(control);
+    via__frame_push(frame);
+    // A request that came before via__control_enter() found no function to stop: so there is none to be run.
+    int returned = control && via_call_cancelled() ? VIA_ECANCELED : call_function(frame, extra, &result);
+    via__frame_pop(frame);
+    if (control)
+        via__control_leave(control);
+    int status = judge(frame, returned, &code);
+    char *message = status == VIA_EFAILED ? frame->message : NULL;
+    if (frame->message && !message)
+        free(frame->message);
+    via__job_dispose(cf, frame->arg);
+    via__cf_finish(cf, status, code, keep_value(cf, status, result), message);
+}
+
+// A frame for a job, with what the job holds until it is claimed.
+static struct via__frame *frame_for(via_cfuture *cf)
+{
+    struct via__frame *frame = via__frame_new();
+    if (frame) {
+        frame->executor = via__job_executor(cf);
+        frame->cf = cf;
+        frame->fn = (via_call_fn)cf->function;
+        frame->arg = cf->arg;
+    }
+    return frame;
+}
+
+void via__job_run_claimed(via_cfuture *cf)
+{
+    via_executor *executor = via__job_executor(cf);
+    struct via__frame *frame = frame_for(cf);
+    if (!frame) {
+        via__job_end(cf, VIA_ENOMEM);
+        return;
+    }
+    run_claimed(cf, frame);
+    via__frame_free(frame);
+    job_over(executor);
+}
+
+int via__job_execute(via_cfuture *cf)
+{
+    if (!via__cf_claim(cf)) {
+        via__job_let_go(cf);
+        return 0;
+    }
+    via__job_run_claimed(cf);
+    return 1;
+}
+
+void *via_bytes_out(via_bytes_call *call, size_t bytes)
+{
+    if (!call)
+        return NULL;
+    void *out = realloc(call->out, bytes ? bytes : 1);
+    if (out) {
+        call->out = out;
+        call->bytes = bytes;
+    }
+    return out;
+}
+
+int via_fail(int code, const char *format, ...)
+{
+    struct via__frame *frame = via__role.frame;
+    if (!frame)
+        return VIA_EFAILED;
+    free(frame->message);
+    frame->message = NULL;
+    frame->failed = 1;
+    frame->fail_code = code;
+    if (format) {
+        va_list args;
+        va_start(args, format);
+        if (vasprintf(&frame->message, format, args) < 0)
+            frame->message = NULL;
+        va_end(args);
+    }
+    return VIA_EFAILED;
+}

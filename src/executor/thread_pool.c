@@ -1,0 +1,560 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Thread pools: options, submitting, shutting down, figures.  The design is at the head of thread_pool.h. */
+#include <config.h>
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "executor/thread_pool.h"
+
+#define MOST_WORKERS 32767
+#define SWEEP_AT     128 // so many claimed jobs are worth looking through the queue
+
+void via_thread_pool_options_init(struct via_thread_pool_options *options)
+{
+    if (!options)
+        return;
+    int wanted = via__cpu_count() + 4;
+    *options = (struct via_thread_pool_options){.max_workers = wanted < 32 ? wanted : 32,
+                                                .idle_timeout_ns = 10 * VIA_S,
+                                                .linger_ns = 20 * VIA_US,
+                                                .exit_timeout_ns = 2 * VIA_S};
+}
+
+static int check_options(const struct via_thread_pool_options *options)
+{
+    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS || options->min_workers < 0
+        || options->min_workers > options->max_workers || options->idle_timeout_ns < 0
+        || options->linger_ns < 0 || options->exit_timeout_ns < 0 || options->nice < -40 || options->nice > 40
+        || options->when_full < VIA_FULL_REJECT || options->when_full > VIA_FULL_CALLER_RUNS
+        || (options->cpus && !options->cpu_count) || (!options->cpus && options->cpu_count))
+        return VIA_EINVAL;
+    for (size_t i = 0; i < options->cpu_count; i++) {
+        if (options->cpus[i] < 0 || options->cpus[i] >= 1024)
+            return VIA_EINVAL;
+    }
+    pthread_attr_t attr;
+    if (!options->stack_bytes)
+        return 0;
+    if (pthread_attr_init(&attr) != 0)
+        return VIA_ENOMEM;
+    int error = pthread_attr_setstacksize(&attr, options->stack_bytes);
+    pthread_attr_destroy(&attr);
+    return -error;
+}
+
+static void name_pool(struct via__pool *pool)
+{
+    static _Atomic unsigned counter;
+    // Relaxed: the number only has to differ.
+    if (pool->options.name)
+        snprintf(pool->name, sizeof pool->name, "%s", pool->options.name);
+    else
+        snprintf(pool->name, sizeof pool->name, "via-%u",
+                 atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed));
+    pool->options.name = pool->name;
+}
+
+static void init_sync(struct via__pool *pool)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(&pool->room, &attr);
+    pthread_cond_init(&pool->ended, &attr);
+    pthread_condattr_destroy(&attr);
+    via__mutex_init(&pool->lock);
+}
+
+static struct via__pool *new_pool(const struct via_thread_pool_options *options)
+{
+    struct via__pool *pool = aligned_alloc(64, (sizeof *pool + 63) & ~(size_t)63);
+    if (!pool)
+        return NULL;
+    *pool = (struct via__pool){.options = *options, .mean_ns = -1};
+    if (options->cpus) {
+        pool->cpus = malloc(options->cpu_count * sizeof *pool->cpus);
+        if (!pool->cpus) {
+            free(pool);
+            return NULL;
+        }
+        memcpy(pool->cpus, options->cpus, options->cpu_count * sizeof *pool->cpus);
+    }
+    name_pool(pool);
+    init_sync(pool);
+    via__list_init(&pool->workers);
+    via__list_init(&pool->exited);
+    via__executor_init(&pool->base, &via__pool_kind);
+    return pool;
+}
+
+static void destroy(via_executor *executor)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    for (int i = 0; i < VIA__LEVELS; i++)
+        via__queue_fini(&pool->queues[i]);
+    pthread_cond_destroy(&pool->room);
+    pthread_cond_destroy(&pool->ended);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool->cpus);
+    free(pool);
+}
+
+void via__pool_reap(struct via__pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (!via__list_empty(&pool->exited)) {
+        struct via__worker *worker = VIA__CONTAINER_OF(pool->exited.next, struct via__worker, link);
+        via__list_remove(&worker->link);
+        pthread_mutex_unlock(&pool->lock);
+        // A worker that drops the last reference to its own pool cannot wait for itself.
+        if (pthread_equal(worker->thread, pthread_self()))
+            pthread_detach(worker->thread);
+        else
+            pthread_join(worker->thread, NULL);
+        free(worker);
+        pthread_mutex_lock(&pool->lock);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+    if (deadline_ns == VIA_FOREVER) {
+        pthread_cond_wait(cond, mutex);
+        return;
+    }
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
+    pthread_cond_timedwait(cond, mutex, &until);
+}
+
+// Under the lock: how many jobs wait that nobody else has claimed.
+static size_t live_count(const struct via__pool *pool)
+{
+    // Relaxed: a count; it may run ahead of the queue for a moment.
+    size_t count = via__pool_count(pool), dead = atomic_load_explicit(&pool->dead, memory_order_relaxed);
+    return count > dead ? count - dead : 0;
+}
+
+// Under the lock: whether the pool takes a job now.
+static int accepts(const struct via__pool *pool)
+{
+    if (pool->broken)
+        return VIA_EBROKEN;
+    if (pool->stopping)
+        return VIA_ESHUTDOWN;
+    return pool->options.max_queued && live_count(pool) >= pool->options.max_queued ? VIA_EBUSY : 0;
+}
+
+// Under the lock.
+static int push_job(struct via__pool *pool, via_cfuture *job)
+{
+    if (pool->worker_count == 0) {
+        // Without any worker a job would be lost, so its start must be known to have succeeded.
+        int status = via__worker_start(pool);
+        if (status < 0)
+            return status;
+    }
+    int status = via__queue_push(&pool->queues[VIA_PRIORITY_HIGH - via__job_priority(job)], job);
+    if (status < 0)
+        return status;
+    size_t count = via__pool_count(pool);
+    // Relaxed: the searcher looks again under the lock.
+    atomic_store_explicit(&pool->queued_hint, count, memory_order_relaxed);
+    if (count > pool->queued_peak)
+        pool->queued_peak = count;
+    pool->submitted++;
+    return 0;
+}
+
+// Waits for room; a worker of this very pool would wait for itself.
+static int wait_for_room(struct via__pool *pool)
+{
+    int status = VIA_EBUSY;
+    if (via__executor_on_stack(&pool->base))
+        return VIA_EDEADLK;
+    pool->blocked_submitters++;
+    while ((status = accepts(pool)) == VIA_EBUSY)
+        pthread_cond_wait(&pool->room, &pool->lock);
+    pool->blocked_submitters--;
+    return status;
+}
+
+static int submit(via_executor *executor, via_cfuture *job, enum via__submit how)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    struct via__worker *woken = NULL;
+    pthread_mutex_lock(&pool->lock);
+    int status = accepts(pool);
+    int caller_runs = status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK
+        && pool->options.when_full == VIA_FULL_CALLER_RUNS;
+    if (status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK && pool->options.when_full == VIA_FULL_BLOCK)
+        status = wait_for_room(pool);
+    if (status == 0)
+        status = push_job(pool, job);
+    if (status == 0)
+        woken = via__pool_want_worker(pool, NULL);
+    else if (caller_runs)
+        pool->submitted++;
+    else
+        pool->rejected++;
+    pthread_mutex_unlock(&pool->lock);
+    via__worker_unpark(woken);
+    if (!caller_runs)
+        return status;
+    // Counted like a helper's run: it completes without a worker.  The caller's reference on the pool lasts.
+    if (via__job_execute(job)) {
+        pthread_mutex_lock(&pool->lock);
+        pool->retired_runs++;
+        pthread_mutex_unlock(&pool->lock);
+    }
+    return 0;
+}
+
+static int is_dead(const void *item)
+{
+    return (via__cf_state(item) & VIA__STATE_MASK) != VIA_PENDING;
+}
+
+// Under the lock and a hashed one: takes claimed jobs out of the queues when they have piled up.  They are let go
+// by a thread that holds neither.
+static void claimed(via_executor *executor, via_cfuture *job, enum via__claim why)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    (void)job;
+    pthread_mutex_lock(&pool->lock);
+    pool->cancelled += why == VIA__CLAIM_CANCELLED;
+    pool->expired += why == VIA__CLAIM_EXPIRED;
+    if (why == VIA__CLAIM_HELPED) {
+        pool->helped++;
+        pool->retired_runs++;
+    }
+    // Relaxed: a count.
+    atomic_fetch_add_explicit(&pool->dead, 1, memory_order_relaxed);
+    if (pool->blocked_submitters)
+        pthread_cond_broadcast(&pool->room);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+// Jobs that were cancelled while every worker is busy would stay in the queue; a submitter clears them away when
+// they are most of it.
+static void sweep(struct via__pool *pool)
+{
+    via_cfuture *found[SWEEP_AT];
+    size_t count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < VIA__LEVELS; i++)
+        count += via__queue_sweep(&pool->queues[i], is_dead, (void **)found + count, SWEEP_AT - count);
+    via__pool_publish_count(pool);
+    // Relaxed: a count.
+    atomic_fetch_sub_explicit(&pool->dead, count, memory_order_relaxed);
+    pthread_mutex_unlock(&pool->lock);
+    for (size_t i = 0; i < count; i++)
+        via__job_let_go(found[i]);
+}
+
+static int submit_and_sweep(via_executor *executor, via_cfuture *job, enum via__submit how)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    // Relaxed: a hint.
+    size_t dead = atomic_load_explicit(&pool->dead, memory_order_relaxed);
+    if (dead >= SWEEP_AT && dead > atomic_load_explicit(&pool->queued_hint, memory_order_relaxed) / 2)
+        sweep(pool);
+    return submit(executor, job, how);
+}
+
+static void end_popped(struct via__pool *pool, via_cfuture *cf, int status)
+{
+    if (status == VIA_ECANCELED ? via_cfuture_cancel(cf) == VIA_CANCEL_NEVER_RAN : 0) {
+        // It was claimed under its lock, by the call just made or by somebody before.
+    } else if (via__cf_claim(cf)) {
+        via__job_end(cf, status);
+        return;
+    }
+    // Relaxed: a count; `claimed` added to it.
+    atomic_fetch_sub_explicit(&pool->dead, 1, memory_order_relaxed);
+    via__job_let_go(cf);
+}
+
+static via_cfuture *pop_any(struct via__pool *pool)
+{
+    via_cfuture *cf = NULL;
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < VIA__LEVELS && !cf; i++)
+        cf = via__queue_pop(&pool->queues[i]);
+    struct via__list *at = pool->workers.next;
+    for (; !cf && at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        // Acquire: pairs with the release when the slot was filled.
+        for (int i = 0; i < VIA__BATCH_MAX && !cf; i++)
+            cf = atomic_exchange_explicit(&worker->slots[i], NULL, memory_order_acquire);
+    }
+    via__pool_publish_count(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return cf;
+}
+
+void via__pool_flush(struct via__pool *pool, int status)
+{
+    via_cfuture *cf;
+    while ((cf = pop_any(pool)) != NULL)
+        end_popped(pool, cf, status);
+}
+
+static void stop_look(via_cfuture *cf, void *found)
+{
+    *(via_cfuture **)found = via_cfuture_ref(cf);
+}
+
+// Asks every running call to stop.  Hooks run without the lock, so the walk goes by number.
+static void cancel_running(struct via__pool *pool)
+{
+    int number = -1, more = 1;
+    while (more) {
+        via_cfuture *cf = NULL;
+        more = 0;
+        pthread_mutex_lock(&pool->lock);
+        for (struct via__list *at = pool->workers.next; at != &pool->workers && !more; at = at->next) {
+            struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+            if (worker->number > number) {
+                number = worker->number;
+                via__activity_look(&worker->activity, stop_look, &cf);
+                more = 1;
+            }
+        }
+        pthread_mutex_unlock(&pool->lock);
+        if (cf)
+            via_cfuture_cancel(cf);
+        via_cfuture_unref(cf);
+    }
+}
+
+static void stop(struct via__pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->stopping = 1;
+    pthread_cond_broadcast(&pool->room);
+    via__pool_wake_all(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static int wait_for_end(struct via__pool *pool, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&pool->lock);
+    while (!via__list_empty(&pool->workers) && deadline_ns > 0 && via_now_ns() < deadline_ns)
+        cond_wait_until(&pool->ended, &pool->lock, deadline_ns);
+    int left = !via__list_empty(&pool->workers);
+    pthread_mutex_unlock(&pool->lock);
+    return left ? VIA_ETIMEDOUT : 0;
+}
+
+static int pool_shutdown(via_executor *executor, unsigned flags, int64_t deadline_ns)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    stop(pool);
+    if (flags & VIA_SHUTDOWN_CANCEL_QUEUED)
+        via__pool_flush(pool, VIA_ECANCELED);
+    if (flags & VIA_SHUTDOWN_CANCEL_RUNNING)
+        cancel_running(pool);
+    int status = wait_for_end(pool, deadline_ns);
+    if (!via__executor_on_stack(executor))
+        via__pool_reap(pool);
+    return status;
+}
+
+static void at_exit(struct via__exit_node *node)
+{
+    struct via__pool *pool = VIA__CONTAINER_OF(node, struct via__pool, exit_node);
+    if (via__executor_forked(&pool->base))
+        return;
+    stop(pool);
+    if (pool->options.exit_timeout_ns && !via__executor_on_stack(&pool->base))
+        (void)wait_for_end(pool, via__deadline(pool->options.exit_timeout_ns));
+}
+
+static void released(via_executor *executor)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    via__exit_remove(&pool->exit_node);
+    stop(pool);
+    pthread_mutex_lock(&pool->lock);
+    pool->released = 1; // from now on workers that end care for themselves
+    pthread_mutex_unlock(&pool->lock);
+    via__pool_reap(pool);
+}
+
+static void pool_stats(via_executor *executor, struct via_executor_stats *stats)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    int64_t now_ns = via_now_ns();
+    pthread_mutex_lock(&pool->lock);
+    stats->workers = (size_t)pool->worker_count;
+    stats->workers_max = (size_t)pool->options.max_workers;
+    stats->workers_idle = (size_t)pool->idle_count;
+    stats->workers_peak = pool->worker_peak;
+    stats->queued = live_count(pool);
+    stats->queued_peak = pool->queued_peak;
+    stats->submitted = pool->submitted;
+    stats->completed = pool->retired_runs;
+    stats->cancelled = pool->cancelled;
+    stats->expired = pool->expired;
+    stats->rejected = pool->rejected;
+    stats->helped = pool->helped;
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        // Relaxed: figures.
+        stats->completed += atomic_load_explicit(&worker->runs, memory_order_relaxed);
+        if (!atomic_load_explicit(&worker->activity.current, memory_order_relaxed))
+            continue;
+        int64_t running_ns = now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
+        stats->running++;
+        if (running_ns > stats->oldest_running_ns)
+            stats->oldest_running_ns = running_ns;
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static void describe(via_cfuture *cf, void *arg)
+{
+    struct via_stuck_call *call = arg;
+    const struct via__call_extra *extra = via__job_extra(cf);
+    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
+    call->name = extra ? extra->name : NULL;
+    call->function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
+}
+
+static int longest_first(const void *left, const void *right)
+{
+    int64_t a = ((const struct via_stuck_call *)left)->running_ns;
+    int64_t b = ((const struct via_stuck_call *)right)->running_ns;
+    return (a < b) - (a > b);
+}
+
+static int pool_stuck(via_executor *executor, struct via_stuck_call *calls, size_t capacity)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    int64_t now_ns = via_now_ns();
+    size_t count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        struct via_stuck_call call = {0};
+        via__activity_look(&worker->activity, describe, &call);
+        if (!call.function)
+            continue;
+        // Relaxed: figures.
+        call.running_ns = now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
+        call.thread_id = atomic_load_explicit(&worker->thread_id, memory_order_relaxed);
+        if (count < capacity)
+            calls[count] = call;
+        count++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (capacity)
+        qsort(calls, count < capacity ? count : capacity, sizeof *calls, longest_first);
+    return (int)count;
+}
+
+static via_cfuture *depends(via_executor *executor, via_cfuture *job)
+{
+    (void)executor;
+    return via_cfuture_ref(job);
+}
+
+static int can_start(via_executor *executor, via_cfuture *job)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    (void)job;
+    pthread_mutex_lock(&pool->lock);
+    int workers = pool->worker_count, can_grow = workers < pool->options.max_workers;
+    pthread_mutex_unlock(&pool->lock);
+    if (can_grow || via__deadlock_blocked_in(executor) < workers)
+        return 1;
+    return via__deadlock_any_progress(executor);
+}
+
+const struct via__executor_kind via__pool_kind = {.name = "thread pool",
+                                                  .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
+                                                  .submit = submit_and_sweep,
+                                                  .claimed = claimed,
+                                                  .shutdown = pool_shutdown,
+                                                  .released = released,
+                                                  .stats = pool_stats,
+                                                  .stuck = pool_stuck,
+                                                  .destroy = destroy,
+                                                  .depends = depends,
+                                                  .can_start = can_start};
+
+static int start_minimum(struct via__pool *pool)
+{
+    int status = 0;
+    pthread_mutex_lock(&pool->lock);
+    while (status == 0 && pool->worker_count < pool->options.min_workers)
+        status = via__worker_start(pool);
+    pool->waking = 0; // they come by themselves
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+int via_thread_pool_new(const struct via_thread_pool_options *options, via_executor **executor)
+{
+    struct via_thread_pool_options defaults;
+    if (!options) {
+        via_thread_pool_options_init(&defaults);
+        options = &defaults;
+    }
+    int status = executor ? check_options(options) : VIA_EINVAL;
+    if (status < 0)
+        return status;
+    struct via__pool *pool = new_pool(options);
+    if (!pool)
+        return VIA_ENOMEM;
+    status = via__exit_add(&pool->exit_node, at_exit);
+    if (status < 0) {
+        destroy(&pool->base);
+        return status;
+    }
+    status = start_minimum(pool);
+    if (status < 0) {
+        (void)via_executor_shutdown(&pool->base, 0, VIA_FOREVER);
+        via_executor_unref(&pool->base);
+        return status;
+    }
+    *executor = &pool->base;
+    return 0;
+}
+
+int via_pinned_new(const struct via_thread_pool_options *options, via_executor **executor)
+{
+    struct via_thread_pool_options pinned;
+    via_executor *fresh;
+    if (!executor)
+        return VIA_EINVAL;
+    via_thread_pool_options_init(&pinned);
+    if (options)
+        pinned = *options;
+    pinned.min_workers = pinned.max_workers = 1;
+    pinned.idle_timeout_ns = VIA_FOREVER;
+    int status = via_thread_pool_new(&pinned, &fresh);
+    if (status < 0)
+        return status;
+    struct via__pool *pool = (struct via__pool *)fresh;
+    pthread_mutex_lock(&pool->lock);
+    while (!pool->started)
+        pthread_cond_wait(&pool->ended, &pool->lock);
+    status = pool->broken ? VIA_EBROKEN : 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (status < 0)
+        via_executor_unref(fresh);
+    else
+        *executor = fresh;
+    return status;
+}

@@ -1,0 +1,499 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The workers of a thread pool.  The design is at the head of thread_pool.h. */
+#include <config.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "base/thread.h"
+#include "executor/thread_pool.h"
+
+#define WAKE_COST_NS   (8 * VIA_US)  // what waking a thread on another core costs
+#define BATCH_NS       (4 * VIA_US)  // a batch should not take longer
+#define CALL_COST_NS   100           // of a call that does nothing, in the worker
+#define UNKNOWN_NS     VIA_MS        // a call nobody has measured counts as long
+#define FIRST_NAP_NS   (50 * VIA_US)
+#define LONGEST_NAP_NS VIA_MS
+#define LOW_TURN       16 // every so many batches the lowest level goes first
+
+static int64_t expected_ns(const struct via__pool *pool)
+{
+    return pool->mean_ns < 0 ? UNKNOWN_NS : pool->mean_ns;
+}
+
+// Whether `count` calls are worth waking another worker, with `active` at work.
+static int worth_waking(const struct via__pool *pool, size_t count, int active)
+{
+    return (double)count * (double)expected_ns(pool) > (double)WAKE_COST_NS * active;
+}
+
+// Under the lock: adds a worker's last batch to the estimate.
+static void learn(struct via__pool *pool, struct via__worker *worker)
+{
+    if (!worker->ran)
+        return;
+    int64_t each = worker->took_ns / worker->ran - CALL_COST_NS;
+    if (each < 0)
+        each = 0;
+    worker->ran = 0;
+    pool->mean_ns = pool->mean_ns < 0 ? each : (3 * pool->mean_ns + each) / 4;
+}
+
+static uint64_t runs_of(const struct via__worker *worker)
+{
+    // Relaxed: a count; the sentry compares two readings of it.
+    return atomic_load_explicit(&worker->runs, memory_order_relaxed);
+}
+
+// Whether the program's code runs in the worker, which may take as long as it likes.
+static int in_function(struct via__worker *worker)
+{
+    // Relaxed: a call that was seen to be done cleared this before (via__frame_pop(), then the completion).
+    return atomic_load_explicit(&worker->activity.current, memory_order_relaxed) != NULL
+        || atomic_load_explicit(&worker->in_callbacks, memory_order_relaxed);
+}
+
+// Under the lock: some awake worker is between two jobs, and will come to the lock before it sleeps.
+static int somebody_comes(const struct via__pool *pool, const struct via__worker *self)
+{
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        if (worker != self && !worker->parked && worker->batch <= 1 && !in_function(worker))
+            return 1;
+    }
+    return 0;
+}
+
+static struct via__worker *pop_idle(struct via__pool *pool)
+{
+    struct via__worker *worker = pool->idle;
+    if (worker) {
+        pool->idle = worker->idle_next;
+    } else {
+        worker = pool->sentry;
+        pool->sentry = NULL;
+    }
+    if (worker) {
+        worker->parked = 0;
+        pool->idle_count--;
+    }
+    return worker;
+}
+
+struct via__worker *via__pool_want_worker(struct via__pool *pool, struct via__worker *self)
+{
+    size_t waiting = via__pool_count(pool);
+    if (self && self->batch > 1)
+        waiting += (size_t)self->batch - 1;
+    if (waiting == 0 || pool->searching || pool->waking)
+        return NULL;
+    int active = pool->worker_count - pool->idle_count;
+    if (active > 0 && !worth_waking(pool, waiting, active) && (pool->sentry || somebody_comes(pool, self)))
+        return NULL;
+    if (active > 0 && !self && somebody_comes(pool, NULL))
+        return NULL;
+    struct via__worker *worker = pop_idle(pool);
+    if (!worker && pool->worker_count < pool->options.max_workers)
+        (void)via__worker_start(pool);
+    pool->waking = worker != NULL || pool->waking;
+    return worker;
+}
+
+void via__pool_wake_all(struct via__pool *pool)
+{
+    struct via__worker *worker;
+    while ((worker = pop_idle(pool)) != NULL)
+        via__worker_unpark(worker);
+}
+
+static via_cfuture *pop_job(struct via__pool *pool, int lowest_first)
+{
+    for (int i = 0; i < VIA__LEVELS; i++) {
+        struct via__queue *queue = &pool->queues[lowest_first ? VIA__LEVELS - 1 - i : i];
+        if (queue->count)
+            return via__queue_pop(queue);
+    }
+    return NULL;
+}
+
+static void put_in_slot(struct via__worker *worker, int at, via_cfuture *cf)
+{
+    // Release: pairs with the acquire of whoever takes the job out.
+    atomic_store_explicit(&worker->slots[at], cf, memory_order_release);
+}
+
+static via_cfuture *take_slot(struct via__worker *worker, int at)
+{
+    // Acquire: pairs with the release in put_in_slot().  One of the worker and its thieves gets the job.
+    return atomic_exchange_explicit(&worker->slots[at], NULL, memory_order_acquire);
+}
+
+// Under the lock: how many calls this worker should take at once.
+static size_t batch_size(const struct via__pool *pool, size_t count)
+{
+    int64_t fits = BATCH_NS / (expected_ns(pool) + CALL_COST_NS);
+    size_t size = fits < 1 ? 1 : fits > VIA__BATCH_MAX ? VIA__BATCH_MAX : (size_t)fits;
+    return size < count ? size : count;
+}
+
+// Under the lock: takes over what waits behind the running call of another worker.
+static int steal(struct via__pool *pool, struct via__worker *thief)
+{
+    int got = 0;
+    if (expected_ns(pool) < BATCH_NS)
+        return 0;
+    for (struct via__list *at = pool->workers.next; at != &pool->workers && !got; at = at->next) {
+        struct via__worker *victim = VIA__CONTAINER_OF(at, struct via__worker, link);
+        for (int i = 0; victim != thief && victim->batch > 1 && i < VIA__BATCH_MAX; i++) {
+            via_cfuture *cf = take_slot(victim, i);
+            if (cf)
+                put_in_slot(thief, got++, cf);
+        }
+        if (got)
+            victim->batch = 1;
+    }
+    return got;
+}
+
+// Takes a batch into the worker's slots; 0 if there is none, or others do as well alone.
+static int take_batch(struct via__worker *self, int must)
+{
+    struct via__pool *pool = self->pool;
+    pthread_mutex_lock(&pool->lock);
+    self->batch = 0;
+    learn(pool, self);
+    size_t count = via__pool_count(pool);
+    int others = pool->worker_count - pool->idle_count - 1;
+    int taken = 0;
+    if (must || others == 0 || worth_waking(pool, count, others)) {
+        size_t size = batch_size(pool, count);
+        int lowest_first = size && ++pool->takes % LOW_TURN == 0;
+        for (; (size_t)taken < size; taken++)
+            put_in_slot(self, taken, pop_job(pool, lowest_first && taken == 0));
+        if (!taken)
+            taken = steal(pool, self);
+    }
+    self->batch = taken;
+    via__pool_publish_count(pool);
+    struct via__worker *next = taken ? via__pool_want_worker(pool, self) : NULL;
+    if (pool->blocked_submitters && taken)
+        pthread_cond_broadcast(&pool->room);
+    pthread_mutex_unlock(&pool->lock);
+    via__worker_unpark(next);
+    return taken;
+}
+
+static void run_one(struct via__worker *self, via_cfuture *cf)
+{
+    if (via__job_execute(cf)) {
+        // Relaxed: only this thread writes it.
+        atomic_store_explicit(&self->runs, runs_of(self) + 1, memory_order_relaxed);
+    } else {
+        // Relaxed: a count.
+        atomic_fetch_sub_explicit(&self->pool->dead, 1, memory_order_relaxed);
+    }
+}
+
+// The future is written by another core: fetching the next while this one runs hides the way.
+static void prefetch_slot(struct via__worker *self, int at)
+{
+    // Relaxed: a hint.
+    __builtin_prefetch(atomic_load_explicit(&self->slots[at], memory_order_relaxed), 1);
+}
+
+static void run_batch(struct via__worker *self, int taken)
+{
+    int64_t begun_ns = via_now_ns();
+    uint64_t runs = runs_of(self);
+    // Relaxed: for reports.
+    atomic_store_explicit(&self->activity.started_ns, begun_ns, memory_order_relaxed);
+    for (int i = 0; i < taken; i++) {
+        if (i + 2 < taken)
+            prefetch_slot(self, i + 2);
+        via_cfuture *cf = take_slot(self, i);
+        if (cf)
+            run_one(self, cf);
+    }
+    self->ran = (int)(runs_of(self) - runs);
+    self->took_ns = via_now_ns() - begun_ns;
+}
+
+// Spins for a while instead of sleeping, if that has paid lately.  Returns with the lock held.
+static void search(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    int64_t window_ns = pool->options.linger_ns;
+    pthread_mutex_lock(&pool->lock);
+    if (!window_ns || pool->searching || pool->stopping || expected_ns(pool) > WAKE_COST_NS || via__pool_count(pool))
+        return;
+    if (pool->search_skips > 0) {
+        pool->search_skips--;
+        return;
+    }
+    pool->searching = 1;
+    pthread_mutex_unlock(&pool->lock);
+    int64_t deadline_ns = via_now_ns() + window_ns;
+    // Relaxed: a hint; the queue is looked at again under the lock.
+    while (!atomic_load_explicit(&pool->queued_hint, memory_order_relaxed) && via_now_ns() < deadline_ns)
+        via__cpu_relax();
+    pthread_mutex_lock(&pool->lock);
+    pool->searching = 0;
+    int found = via__pool_count(pool) > 0;
+    pool->search_failures = found ? 0 : pool->search_failures < 6 ? pool->search_failures + 1 : 6;
+    pool->search_skips = found ? 0 : (1 << pool->search_failures) - 1;
+}
+
+// Under the lock: whether jobs wait anywhere, in the queue or behind a running call.
+static int is_backlog(const struct via__pool *pool)
+{
+    if (via__pool_count(pool))
+        return 1;
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        if (VIA__CONTAINER_OF(at, struct via__worker, link)->batch > 1)
+            return 1;
+    }
+    return 0;
+}
+
+// Under the lock: whether some other worker has been in the same call since this was last asked.
+static int somebody_stuck(struct via__pool *pool, const struct via__worker *self)
+{
+    int stuck = 0, working = 0;
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        if (worker == self || worker->parked)
+            continue;
+        uint64_t runs = runs_of(worker);
+        int same = runs == worker->seen_runs;
+        working += !same;
+        stuck += same && worker->batch > 1;
+        worker->seen_runs = runs;
+    }
+    return stuck || (!working && via__pool_count(pool));
+}
+
+// Under the lock: leaves the idle stack or the sentry's place, if nobody has taken this worker off yet.
+static int unlist(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    if (!self->parked)
+        return 0;
+    struct via__worker **at = &pool->idle;
+    while (*at && *at != self)
+        at = &(*at)->idle_next;
+    if (*at)
+        *at = self->idle_next;
+    else
+        pool->sentry = NULL;
+    self->parked = 0;
+    pool->idle_count--;
+    return 1;
+}
+
+// Under the lock, which it opens to sleep: 0 if it was woken, VIA_ETIMEDOUT after `deadline_ns`.
+static int sleep_until(struct via__worker *self, int64_t deadline_ns)
+{
+    struct via__pool *pool = self->pool;
+    self->parked = 1;
+    pool->idle_count++;
+    pthread_mutex_unlock(&pool->lock);
+    via__park(&self->parker, deadline_ns);
+    pthread_mutex_lock(&pool->lock);
+    if (unlist(self))
+        return VIA_ETIMEDOUT;
+    pool->waking = 0;
+    return 0;
+}
+
+enum wake { WAKE_FOR_WORK, WAKE_TO_RESCUE, WAKE_TO_END };
+
+// Under the lock: stands sentry until there is no backlog, or until it is needed.
+static enum wake stand_sentry(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    self->nap_ns = FIRST_NAP_NS;
+    (void)somebody_stuck(pool, self);
+    for (;;) {
+        pool->sentry = self;
+        if (sleep_until(self, via_now_ns() + self->nap_ns) == 0)
+            return WAKE_FOR_WORK;
+        if (pool->stopping && via__pool_count(pool))
+            return WAKE_TO_RESCUE;
+        if (somebody_stuck(pool, self)) {
+            pool->mean_ns = UNKNOWN_NS; // the estimate was wrong
+            return WAKE_TO_RESCUE;
+        }
+        if (!is_backlog(pool))
+            return WAKE_FOR_WORK;
+        self->nap_ns = self->nap_ns * 2 < LONGEST_NAP_NS ? self->nap_ns * 2 : LONGEST_NAP_NS;
+    }
+}
+
+// Waits for work.  After WAKE_TO_END the worker has left the pool's count.
+static enum wake wait_for_work(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    enum wake wake = WAKE_FOR_WORK;
+    search(self);
+    int others = pool->worker_count - pool->idle_count - 1;
+    size_t count = via__pool_count(pool);
+    if (count && (others == 0 || pool->stopping || worth_waking(pool, count, others))) {
+        wake = WAKE_FOR_WORK;
+    } else if (!pool->sentry && is_backlog(pool)) {
+        wake = stand_sentry(self);
+    } else if (pool->stopping) {
+        wake = WAKE_TO_END;
+    } else {
+        int keep = pool->worker_count <= pool->options.min_workers || pool->options.idle_timeout_ns == VIA_FOREVER;
+        self->idle_next = pool->idle;
+        pool->idle = self;
+        int64_t deadline_ns = keep ? VIA_FOREVER : via__deadline(pool->options.idle_timeout_ns);
+        if (sleep_until(self, deadline_ns) < 0 && !via__pool_count(pool)
+            && pool->worker_count > pool->options.min_workers)
+            wake = WAKE_TO_END;
+    }
+    if (wake == WAKE_TO_END)
+        pool->worker_count--;
+    pthread_mutex_unlock(&pool->lock);
+    return wake;
+}
+
+static void run_jobs(struct via__worker *self)
+{
+    enum wake wake = WAKE_FOR_WORK;
+    while (wake != WAKE_TO_END) {
+        int taken, must = 1;
+        while ((taken = take_batch(self, must)) > 0) {
+            run_batch(self, taken);
+            must = 0;
+        }
+        wake = wait_for_work(self);
+    }
+}
+
+// The thread is about to end: it can be joined, or cares for itself if nobody will.  Last use of the worker.
+static void leave(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    pthread_mutex_lock(&pool->lock);
+    via__list_remove(&self->link);
+    pool->retired_runs += runs_of(self);
+    int orphan = pool->released;
+    if (orphan)
+        pthread_detach(self->thread);
+    else
+        via__list_push_back(&pool->exited, &self->link);
+    pthread_cond_broadcast(&pool->ended);
+    pthread_mutex_unlock(&pool->lock);
+    if (orphan)
+        free(self);
+    via__executor_die(&pool->base);
+}
+
+// A function ended its thread.  What waited behind it goes back to the queue, and somebody takes its place.
+static void died(void *arg)
+{
+    struct via__worker *self = arg;
+    struct via__pool *pool = self->pool;
+    via_cfuture *lost[VIA__BATCH_MAX];
+    int lost_count = 0;
+    pthread_mutex_lock(&pool->lock);
+    for (int i = 0; i < VIA__BATCH_MAX; i++) {
+        via_cfuture *cf = take_slot(self, i);
+        if (cf && via__queue_push(&pool->queues[0], cf) < 0)
+            lost[lost_count++] = cf;
+    }
+    via__pool_publish_count(pool);
+    pool->worker_count--;
+    self->batch = 0;
+    if (via__pool_count(pool) && pool->worker_count < pool->options.max_workers)
+        (void)via__worker_start(pool);
+    pthread_mutex_unlock(&pool->lock);
+    for (int i = 0; i < lost_count; i++)
+        via_job_fail((via_job *)lost[i], VIA_ENOMEM);
+    leave(self);
+}
+
+static int initialize(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    char name[32];
+    snprintf(name, sizeof name, "%.*s-%d", 15 - (self->number > 9) - (self->number > 99) - 2, pool->name,
+             self->number);
+    via__thread_set_name(name);
+    via__thread_set_nice(pool->options.nice);
+    // Relaxed: for reports.
+    atomic_store_explicit(&self->thread_id, via__thread_id(), memory_order_relaxed);
+    via__frame_set_activity(&self->activity);
+    via__role.in_callbacks = &self->in_callbacks;
+    int status = pool->options.initializer ? pool->options.initializer(pool->options.hook_arg) : 0;
+    pthread_mutex_lock(&pool->lock);
+    pool->started = 1;
+    pool->waking = 0;
+    if (status < 0) {
+        pool->broken = 1;
+        pool->worker_count--;
+    }
+    pthread_cond_broadcast(&pool->ended);
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+static void *worker_main(void *arg)
+{
+    struct via__worker *self = arg;
+    struct via__pool *pool = self->pool;
+    int status = initialize(self);
+    if (status < 0) {
+        via__log(VIA_LOG_ERROR, "pool %s is broken: its initializer failed: %s", pool->name,
+                 via_status_text(status));
+        via__pool_flush(pool, VIA_EBROKEN);
+    } else if (via__frame_guard_thread() == 0) {
+        via__frame_on_exit(died, self);
+        run_jobs(self);
+        via__frame_on_exit(NULL, NULL);
+        if (pool->options.finalizer)
+            pool->options.finalizer(pool->options.hook_arg);
+    } else {
+        pthread_mutex_lock(&pool->lock);
+        pool->worker_count--;
+        pool->broken = pool->worker_count == 0;
+        pthread_mutex_unlock(&pool->lock);
+        via__pool_flush(pool, VIA_ENOMEM);
+    }
+    via__frame_set_activity(NULL);
+    via__role.in_callbacks = NULL;
+    leave(self);
+    return NULL;
+}
+
+int via__worker_start(struct via__pool *pool)
+{
+    struct via__worker *worker = aligned_alloc(64, (sizeof *worker + 63) & ~(size_t)63);
+    if (!worker)
+        return VIA_ENOMEM;
+    *worker = (struct via__worker){.pool = pool, .number = pool->next_number};
+    via__parker_init(&worker->parker);
+    struct via__thread_attr attr
+        = {.stack_bytes = pool->options.stack_bytes, .cpus = pool->cpus, .cpu_count = pool->options.cpu_count};
+    via__executor_live(&pool->base);
+    int status = via__thread_start(&worker->thread, &attr, worker_main, worker);
+    if (status < 0) {
+        // Relaxed: the caller has a life of the executor's, so this is not the last.
+        atomic_fetch_sub_explicit(&pool->base.lives, 1, memory_order_relaxed);
+        free(worker);
+        return status;
+    }
+    via__list_push_back(&pool->workers, &worker->link);
+    pool->next_number++;
+    pool->worker_count++;
+    pool->waking = 1;
+    if ((size_t)pool->worker_count > pool->worker_peak)
+        pool->worker_peak = (size_t)pool->worker_count;
+    return 0;
+}

@@ -1,0 +1,270 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The concurrent future: references, states, and the one step in which it becomes done.  See cfuture.h. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <viaduct/error.h>
+
+#include "base/fork.h"
+#include "base/lock.h"
+#include "base/slab.h"
+#include "future/cfuture.h"
+
+static struct via__owner promise_owner;
+
+void via__cf_init(via_cfuture *cf, struct via__owner *owner, uint32_t refs, uint32_t state)
+{
+    // Relaxed: the future is published later, through a lock or an atomic of whoever shares it.
+    atomic_store_explicit(&cf->refs, refs, memory_order_relaxed);
+    atomic_store_explicit(&cf->state, state, memory_order_relaxed);
+    cf->owner = owner;
+    cf->extra = NULL;
+    cf->watchers = NULL;
+    cf->link = 0;
+    cf->value = NULL;
+    cf->arg = NULL;
+    cf->status = cf->code = 0;
+}
+
+int via_cfuture_new(via_cfuture **cf)
+{
+    if (!cf)
+        return VIA_EINVAL;
+    via_cfuture *fresh = malloc(sizeof *fresh);
+    if (!fresh)
+        return VIA_ENOMEM;
+    via__cf_init(fresh, &promise_owner, 1, VIA_PENDING);
+    *cf = fresh;
+    return 0;
+}
+
+via_cfuture *via_cfuture_ref(via_cfuture *cf)
+{
+    // Relaxed: a new reference is made from one the caller has; nothing is ordered by it.
+    if (cf)
+        atomic_fetch_add_explicit(&cf->refs, 1, memory_order_relaxed);
+    return cf;
+}
+
+void via__cf_fini(via_cfuture *cf)
+{
+    // Relaxed: nobody else has a reference.
+    uint32_t state = atomic_load_explicit(&cf->state, memory_order_relaxed);
+    struct via__extra *extra = cf->extra;
+    if (!extra)
+        return;
+    if ((state & VIA__STATE_MASK) == VIA_FINISHED && !(state & VIA__TAKEN) && extra->destroy && cf->value)
+        extra->destroy(cf->value);
+    free(extra->message);
+    free(extra->more);
+    free(extra);
+}
+
+via_cfuture *via_cfuture_unref(via_cfuture *cf)
+{
+    // Release, for the thread that will free; acquire, for the case that it is this one.
+    if (cf && atomic_fetch_sub_explicit(&cf->refs, 1, memory_order_acq_rel) == 1) {
+        via__cf_fini(cf);
+        // Relaxed: nobody else has a reference.
+        if (atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__SLAB)
+            via__slab_free_foreign(cf);
+        else
+            free(cf);
+    }
+    return NULL;
+}
+
+int via__cf_forked(const via_cfuture *cf)
+{
+    // A done future has no use for its owner, which may be gone.
+    return !via__state_done(via__cf_state(cf)) && cf->owner->generation != via__fork_generation()
+        && cf->owner != &promise_owner;
+}
+
+int via_cfuture_state(const via_cfuture *cf)
+{
+    return cf ? (int)(via__cf_state(cf) & VIA__STATE_MASK) : VIA_EINVAL;
+}
+
+int via_cfuture_done(const via_cfuture *cf)
+{
+    return cf ? via__state_done(via__cf_state(cf)) : VIA_EINVAL;
+}
+
+// Moves the state part from `from` to `to`, keeping the flags and adding some; 0 if it is not `from`.
+static int change_state(via_cfuture *cf, uint32_t from, uint32_t to, uint32_t flags, uint32_t *before)
+{
+    uint32_t old = via__cf_state(cf);
+    do {
+        if ((old & VIA__STATE_MASK) != from)
+            return 0;
+        // Release: the outcome written before is visible to the acquire in via__cf_state().  Acquire: the
+        // flags, WATCHED above all, come with what was written before they were set.
+    } while (!atomic_compare_exchange_weak_explicit(&cf->state, &old, (old & ~VIA__STATE_MASK) | to | flags,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    *before = old;
+    return 1;
+}
+
+int via__cf_claim(via_cfuture *cf)
+{
+    uint32_t before;
+    return change_state(cf, VIA_PENDING, VIA_RUNNING, 0, &before);
+}
+
+uint32_t via__cf_abandon(via_cfuture *cf)
+{
+    uint32_t before;
+    return change_state(cf, VIA_RUNNING, VIA_CANCELLED, VIA__ABANDONED, &before) ? before : 0;
+}
+
+// The value of an abandoned call has no reader.
+static void drop_outcome(via_cfuture *cf, void *value, char *message)
+{
+    if (value && cf->extra && cf->extra->destroy)
+        cf->extra->destroy(value);
+    free(message);
+    via_cfuture_unref(cf);
+}
+
+// A text that finds no room is dropped: the code still arrives.
+static void attach_message(via_cfuture *cf, char *message)
+{
+    if (message && !cf->extra)
+        cf->extra = calloc(1, sizeof *cf->extra);
+    if (message && cf->extra)
+        cf->extra->message = message;
+    else
+        free(message);
+}
+
+void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message)
+{
+    uint32_t state = via__cf_state(cf);
+    if ((state & VIA__STATE_MASK) != VIA_RUNNING) {
+        drop_outcome(cf, value, message);
+        return;
+    }
+    // An abandoning canceller touches none of these, and nobody reads them before FINISHED.
+    attach_message(cf, message);
+    cf->status = status;
+    cf->code = code;
+    cf->value = value;
+    uint32_t before;
+    if (change_state(cf, VIA_RUNNING, VIA_FINISHED, 0, &before))
+        via__cf_completed(cf, before);
+    else
+        drop_outcome(cf, value, NULL); // the message stays with `extra` and goes with it
+}
+
+static int request_cancel(via_cfuture *cf, uint32_t state)
+{
+    const struct via__owner_ops *ops = cf->owner->ops;
+    if (ops && ops->request)
+        return ops->request(cf, state);
+    // A promise that runs: its owner polls.  Relaxed: the flag orders nothing.
+    atomic_fetch_or_explicit(&cf->state, VIA__REQUESTED, memory_order_relaxed);
+    return VIA_CANCEL_REQUESTED;
+}
+
+// Cancels a pending future from outside of its executor.  The hashed lock pins the executor: it passes through
+// the lock before it lets go of a call that it finds claimed by somebody else.
+static int cancel_pending(via_cfuture *cf)
+{
+    uint32_t before;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    int done = change_state(cf, VIA_PENDING, VIA_CANCELLED, 0, &before);
+    const struct via__owner_ops *ops = cf->owner->ops;
+    if (done && ops && ops->cancelled)
+        ops->cancelled(cf);
+    pthread_mutex_unlock(lock);
+    if (!done)
+        return 0;
+    if (ops && ops->dispose)
+        ops->dispose(cf);
+    via__cf_completed(via_cfuture_ref(cf), before);
+    return 1;
+}
+
+int via_cfuture_cancel(via_cfuture *cf)
+{
+    if (!cf)
+        return VIA_EINVAL;
+    if (via__cf_forked(cf))
+        return VIA_EFORKED;
+    for (;;) {
+        uint32_t state = via__cf_state(cf);
+        switch (state & VIA__STATE_MASK) {
+        case VIA_FINISHED:
+            return VIA_CANCEL_TOO_LATE;
+        case VIA_CANCELLED:
+            return state & VIA__ABANDONED ? VIA_CANCEL_ABANDONED : VIA_CANCEL_NEVER_RAN;
+        case VIA_RUNNING:
+            return request_cancel(cf, state);
+        default:
+            if (cancel_pending(cf))
+                return VIA_CANCEL_NEVER_RAN;
+        }
+    }
+}
+
+int via_cfuture_set_running(via_cfuture *cf)
+{
+    if (!cf)
+        return VIA_EINVAL;
+    uint32_t state = via__cf_state(cf);
+    if (state & VIA__OWNED)
+        return VIA_ESTATE;
+    if (via__cf_claim(cf))
+        return 1;
+    return (via__cf_state(cf) & VIA__STATE_MASK) == VIA_CANCELLED ? 0 : VIA_ESTATE;
+}
+
+// Wins the right to write a promise's outcome: of several threads one does.
+static int begin_settling(via_cfuture *cf)
+{
+    uint32_t old = via__cf_state(cf);
+    do {
+        if (old & (VIA__OWNED | VIA__SETTLING) || via__state_done(old))
+            return VIA_ESTATE;
+        // From PENDING too it goes through RUNNING, so that no cancel comes between the writes.  Acquire and
+        // release: orders the winner after via_cfuture_set_running() in another thread.
+    } while (!atomic_compare_exchange_weak_explicit(&cf->state, &old,
+                                                    (old & ~VIA__STATE_MASK) | VIA_RUNNING | VIA__SETTLING,
+                                                    memory_order_acq_rel, memory_order_acquire));
+    return 0;
+}
+
+int via_cfuture_set_result(via_cfuture *cf, void *value, void (*destroy)(void *value))
+{
+    if (!cf)
+        return VIA_EINVAL;
+    struct via__extra *extra = destroy ? calloc(1, sizeof *extra) : NULL;
+    if (destroy && !extra)
+        return VIA_ENOMEM;
+    int status = begin_settling(cf);
+    if (status < 0) {
+        free(extra);
+        return status;
+    }
+    if (extra)
+        extra->destroy = destroy;
+    cf->extra = extra;
+    via__cf_finish(via_cfuture_ref(cf), 0, 0, value, NULL);
+    return 0;
+}
+
+int via_cfuture_set_error(via_cfuture *cf, int status, int code, const char *message)
+{
+    if (!cf || status >= 0)
+        return VIA_EINVAL;
+    int begun = begin_settling(cf);
+    if (begun < 0)
+        return begun;
+    via__cf_finish(via_cfuture_ref(cf), status, status == VIA_EFAILED ? code : 0, NULL,
+                   message ? strdup(message) : NULL);
+    return 0;
+}

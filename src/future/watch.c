@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Watches: what hangs on a concurrent future until it is done.  The rules are at the head of cfuture.h. */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include <viaduct/error.h>
+
+#include "base/lock.h"
+#include "base/log.h"
+#include "base/role.h"
+#include "future/cfuture.h"
+
+struct callback {
+    struct via__watch watch;
+    via_cfuture_fn fn;
+    void *arg;
+};
+
+int via__cf_watch(via_cfuture *cf, struct via__watch *watch)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    uint32_t state = via__cf_state(cf);
+    // Acquire: with a done future comes its outcome.  Relaxed otherwise: the lock publishes the list.
+    while (!via__state_done(state)
+           && !atomic_compare_exchange_weak_explicit(&cf->state, &state, state | VIA__WATCHED,
+                                                     memory_order_acq_rel, memory_order_acquire))
+        ;
+    int hung = !via__state_done(state);
+    if (hung) {
+        watch->next = cf->watchers;
+        cf->watchers = watch;
+    }
+    pthread_mutex_unlock(lock);
+    return hung;
+}
+
+int via__cf_unwatch(via_cfuture *cf, struct via__watch *watch)
+{
+    int found = 0;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    for (struct via__watch **at = &cf->watchers; *at && !found; at = found ? at : &(*at)->next) {
+        if (*at == watch) {
+            *at = watch->next;
+            found = 1;
+        }
+    }
+    pthread_mutex_unlock(lock);
+    return found;
+}
+
+// Runs the watches in the order they were hung on; the list has the last one first.
+static int run_callbacks(via_cfuture *cf, struct via__watch *newest)
+{
+    struct via__watch *oldest = NULL;
+    int taken = 0;
+    while (newest) {
+        struct via__watch *next = newest->next;
+        newest->next = oldest;
+        oldest = newest;
+        newest = next;
+    }
+    // Relaxed: a hint for the worker's pool, which must not count on a thread that runs the program's code.
+    if (oldest && via__role.in_callbacks)
+        atomic_store_explicit(via__role.in_callbacks, 1, memory_order_relaxed);
+    while (oldest) {
+        struct via__watch *next = oldest->next;
+        taken |= oldest->fn(oldest, cf);
+        oldest = next;
+    }
+    if (via__role.in_callbacks)
+        atomic_store_explicit(via__role.in_callbacks, 0, memory_order_relaxed);
+    return taken;
+}
+
+// Takes all watches off a done future and releases the waiters among them.  A waiter may leave as soon as the
+// lock is open, so its watch is not touched after its function was called.
+static struct via__watch *detach(via_cfuture *cf, uint32_t before, struct via__watch **birth)
+{
+    struct via__watch *callbacks = NULL, **tail = &callbacks;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    struct via__watch *watch = cf->watchers;
+    cf->watchers = NULL;
+    while (watch) {
+        struct via__watch *next = watch->next;
+        if (!next && before & VIA__DELIVER) {
+            *birth = watch;
+        } else if (watch->waiter) {
+            watch->fn(watch, cf);
+        } else {
+            *tail = watch;
+            tail = &watch->next;
+        }
+        watch = next;
+    }
+    *tail = NULL;
+    pthread_mutex_unlock(lock);
+    return callbacks;
+}
+
+void via__cf_completed(via_cfuture *cf, uint32_t before)
+{
+    struct via__watch *birth = NULL, *callbacks = NULL;
+    int taken = 0;
+    if (before & VIA__WATCHED)
+        callbacks = detach(cf, before, &birth);
+    else if (before & VIA__DELIVER)
+        birth = cf->watchers;
+    // The watch from birth may take the reference, and with it the right to touch the future: so when there is
+    // anything to run after it, a reference of our own is needed.
+    if (callbacks && birth)
+        via_cfuture_ref(cf);
+    if (birth && birth->fn(birth, cf)) {
+        if (!callbacks)
+            return;
+    } else if (birth && callbacks) {
+        via_cfuture_unref(cf);
+    }
+    taken = run_callbacks(cf, callbacks);
+    if (!taken)
+        via_cfuture_unref(cf);
+}
+
+static int run_callback(struct via__watch *watch, via_cfuture *cf)
+{
+    struct callback *callback = (struct callback *)watch;
+    int status = callback->fn(cf, callback->arg);
+    if (status < 0)
+        via__log(VIA_LOG_ERROR, "a callback of a concurrent future failed: %s", via_status_text(status));
+    free(callback);
+    return 0;
+}
+
+int via_cfuture_add_done_callback(via_cfuture *cf, via_cfuture_fn fn, void *arg)
+{
+    if (!cf || !fn)
+        return VIA_EINVAL;
+    struct callback *callback = malloc(sizeof *callback);
+    if (!callback)
+        return VIA_ENOMEM;
+    *callback = (struct callback){.watch = {.fn = run_callback}, .fn = fn, .arg = arg};
+    if (!via__cf_watch(cf, &callback->watch))
+        run_callback(&callback->watch, cf);
+    return 0;
+}
+
+static int is_callback(const struct via__watch *watch, via_cfuture_fn fn, const void *arg)
+{
+    const struct callback *callback = (const struct callback *)watch;
+    return watch->fn == run_callback && callback->fn == fn && callback->arg == arg;
+}
+
+int via_cfuture_remove_done_callback(via_cfuture *cf, via_cfuture_fn fn, void *arg)
+{
+    if (!cf || !fn)
+        return VIA_EINVAL;
+    int count = 0;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    // WATCHED tells that the list may be walked: without it the list may hold a shared watch only.
+    struct via__watch **at = &cf->watchers;
+    while ((via__cf_state(cf) & VIA__WATCHED) && *at) {
+        struct via__watch *watch = *at;
+        if (is_callback(watch, fn, arg)) {
+            *at = watch->next;
+            free(watch);
+            count++;
+        } else {
+            at = &watch->next;
+        }
+    }
+    pthread_mutex_unlock(lock);
+    return count;
+}

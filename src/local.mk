@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The library: one convenience library per layer, so that a unit test links its own layer and those below it.
+
+include src/sources.mk
+
+noinst_LTLIBRARIES = \
+  libviaduct-base.la \
+  libviaduct-future.la \
+  libviaduct-executor.la \
+  libviaduct-loop.la \
+  libviaduct-bridge.la
+
+# Listed from the top layer down, so that a linker that reads them once finds everything.
+LINK_BASE = libviaduct-base.la
+LINK_FUTURE = libviaduct-future.la $(LINK_BASE)
+LINK_EXECUTOR = libviaduct-executor.la $(LINK_FUTURE)
+LINK_LOOP = libviaduct-loop.la $(LINK_BASE) $(LIBEVENT_CORE_LIBS)
+LINK_BRIDGE = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la libviaduct-future.la \
+  libviaduct-base.la $(LIBEVENT_CORE_LIBS)
+LINK_LIBRARY = libviaduct.la $(LIBEVENT_CORE_LIBS)
+
+lib_LTLIBRARIES = libviaduct.la
+libviaduct_la_SOURCES =
+libviaduct_la_LIBADD = $(LINK_BRIDGE)
+libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
+libviaduct_la_DEPENDENCIES = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
+  libviaduct-future.la libviaduct-base.la
+if HAVE_VERSION_SCRIPT
+libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map
+libviaduct_la_DEPENDENCIES += src/libviaduct.map
+endif
+EXTRA_DIST += src/libviaduct.map
+
+include_HEADERS = include/viaduct.h
+viaductincludedir = $(includedir)/viaduct
+viaductinclude_HEADERS = $(viaduct_headers)
+nodist_viaductinclude_HEADERS = include/viaduct/version.h
+
+pkgconfig_DATA = viaduct.pc
+
+# What was installed is enough to build and run a program: headers, library and pkg-config file.
+installcheck-local:
+	PKG_CONFIG_PATH='$(DESTDIR)$(pkgconfigdir)'; export PKG_CONFIG_PATH; \
+	$(CC) $(VIA_CFLAGS) $(CFLAGS) $(LDFLAGS) -o installed-hello \
+	  `$(PKG_CONFIG) --cflags viaduct` $(srcdir)/examples/01_hello.c `$(PKG_CONFIG) --libs viaduct`
+	LD_LIBRARY_PATH='$(DESTDIR)$(libdir)' ./installed-hello | cmp - $(srcdir)/examples/01_hello.out
+	rm -f installed-hello

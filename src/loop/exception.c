@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Errors that no caller can be told of, and debug mode. */
+#include <config.h>
+
+#include "base/log.h"
+#include "loop/loop.h"
+
+int via_loop_set_exception_handler(via_loop *loop, via_exception_fn fn, void *arg)
+{
+    if (!loop)
+        return VIA_EINVAL;
+    loop->exception_fn = fn;
+    loop->exception_arg = arg;
+    return 0;
+}
+
+static void log_exception(const struct via_exception *exception)
+{
+    const char *message = exception->message ? exception->message : "something failed";
+    const char *text = exception->text ? exception->text : via_status_text(exception->status);
+    if (exception->took_ns)
+        via__log(VIA_LOG_WARNING, "%s: %lld us", message, (long long)(exception->took_ns / 1000));
+    else if (exception->status < 0)
+        via__log(VIA_LOG_ERROR, "%s: %s (%s)", message, text, via_status_name(exception->status));
+    else if (exception->text)
+        via__log(VIA_LOG_ERROR, "%s: %s", message, text);
+    else
+        via__log(VIA_LOG_ERROR, "%s", message);
+}
+
+int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception)
+{
+    if (!loop || !exception)
+        return VIA_EINVAL;
+    if (!loop->exception_fn) {
+        log_exception(exception);
+        return 0;
+    }
+    int status = loop->exception_fn(exception, loop->exception_arg);
+    if (status < 0) {
+        via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
+        log_exception(exception);
+    }
+    return 0;
+}
+
+void via__loop_report(via_loop *loop, const char *message, int status, via_future *future, via_handle *handle)
+{
+    struct via_exception exception = {.message = message,
+                                      .status = status,
+                                      .loop = loop,
+                                      .future = future,
+                                      .handle = handle,
+                                      .function = loop->function};
+    via_loop_call_exception_handler(loop, &exception);
+}
+
+int via_loop_set_debug(via_loop *loop, int on)
+{
+    if (!loop)
+        return VIA_EINVAL;
+    // Relaxed: a switch that orders nothing.
+    atomic_store_explicit(&loop->debug, on != 0, memory_order_relaxed);
+    return 0;
+}
+
+int via_loop_set_slow_callback(via_loop *loop, int64_t duration_ns)
+{
+    if (!loop || duration_ns < 0)
+        return VIA_EINVAL;
+    loop->slow_callback_ns = duration_ns;
+    return 0;
+}

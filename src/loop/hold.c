@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What other threads do to a loop: send messages, and hold it.
+ *
+ * A producer that finds the loop asleep signals it after the push.  By then the message may have been handled
+ * and with it the last pin gone; so it takes a pin of its own before the push, but only when it sees the loop
+ * asleep.
+ *
+ * `holds` is a count; only its way from 0 and to 0 concerns the loop.  From outside the loop's callbacks that
+ * is told by the nudge, a message that does nothing: the tick that takes it looks at the count.
+ */
+#include <config.h>
+
+#include "loop/loop.h"
+#include "loop/tick.h"
+
+static int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
+{
+    int is_pinned = 0, is_pushed = 0;
+    // Relaxed: the compare-and-exchange of the push decides.
+    uintptr_t head = atomic_load_explicit(&loop->inbox.head, memory_order_relaxed);
+    while (head != VIA__INBOX_CLOSED && !is_pushed) {
+        if (head == VIA__INBOX_ASLEEP && !is_pinned)
+            is_pinned = via__loop_pin(loop) != NULL;
+        is_pushed = via__inbox_try_push(&loop->inbox, &head, link, tag);
+    }
+    if (is_pushed && head == VIA__INBOX_ASLEEP)
+        via__wakefd_signal(&loop->wake);
+    if (is_pinned)
+        via__loop_unpin(loop);
+    return is_pushed ? 0 : VIA_ECLOSED;
+}
+
+int via__loop_post(via_loop *loop, struct via__post *post)
+{
+    return push(loop, &post->link, VIA__TAG_POST);
+}
+
+int via__loop_post_completion(via_loop *loop, uintptr_t *link)
+{
+    return push(loop, link, VIA__TAG_COMPLETION);
+}
+
+void via__loop_expect(via_loop *loop)
+{
+    // Relaxed: only this thread writes its own address, and no other may run the base meanwhile.
+    if (loop->is_attached && !via__loop_is_closed(loop) &&
+        atomic_load_explicit(&loop->owner, memory_order_relaxed) == via__loop_thread())
+        via__tick_after_poll(loop);
+}
+
+void via__loop_ready(via_loop *loop, struct via__ready *node)
+{
+    via__ready_push(&loop->ready, node);
+    via__tick_after_poll(loop);
+}
+
+// Has the loop look at its holds.
+static void nudge(via_loop *loop)
+{
+    if (via__loop_is_here(loop) && loop->in_tick)
+        return; // the tick looks when it ends
+    // Release: what was done before is visible to the acquire in arrive_nudge(), or the nudge of somebody
+    // else is still on its way and will show it.
+    if (!atomic_exchange_explicit(&loop->nudged, 1, memory_order_acq_rel))
+        via__loop_post(loop, &loop->nudge);
+    via__loop_expect(loop);
+}
+
+int via_loop_hold(via_loop *loop)
+{
+    int status = via__loop_check_any(loop);
+    if (status < 0)
+        return status;
+    // Relaxed: the nudge orders it.
+    if (atomic_fetch_add_explicit(&loop->holds, 1, memory_order_relaxed) == 0 && loop->is_attached)
+        nudge(loop);
+    return 0;
+}
+
+int via_loop_release(via_loop *loop)
+{
+    if (!loop)
+        return VIA_EINVAL;
+    if (loop->generation != via__fork_generation())
+        return VIA_EFORKED;
+    // Relaxed: the exchange below decides.
+    size_t holds = atomic_load_explicit(&loop->holds, memory_order_relaxed);
+    do {
+        if (!holds)
+            return via__loop_is_closed(loop) ? 0 : VIA_ESTATE;
+    }
+    // Release: what this thread sent before is in the inbox for whoever acquires the count:
+    // via__loop_awaits_others().
+    while (!atomic_compare_exchange_weak_explicit(&loop->holds, &holds, holds - 1, memory_order_release,
+                                                  memory_order_relaxed));
+    if (holds == 1)
+        nudge(loop);
+    return 0;
+}

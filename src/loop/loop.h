@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The loop, as the layers above see it.
+ *
+ * Threads.  Everything belongs to the loop's thread, except what is marked "any": the inbox, the counts of
+ * references and pins, `holds`, and the few atomic words that tell how the loop is.
+ *
+ * Lifetime.  References are the program's; when the last goes the loop is closed.  Pins keep the memory, the
+ * inbox and the wake-up descriptor; whatever may still send to the loop, or answer VIA_ECLOSED for it, has
+ * one. All references together have one pin.
+ *
+ * Lock order: there is one lock, `cancel_lock`, and nothing is locked inside it.
+ */
+#ifndef VIADUCT_LOOP_LOOP_H
+#define VIADUCT_LOOP_LOOP_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <viaduct/error.h>
+#include <viaduct/loop.h>
+
+#include "base/fork.h"
+#include "base/heap.h"
+#include "base/list.h"
+#include "base/role.h"
+#include "base/slab.h"
+#include "base/wakefd.h"
+#include "loop/inbox.h"
+#include "loop/ready.h"
+
+struct via__post;
+
+// What becomes of a message of another thread.  Exactly one of the two is called, in the loop's thread.
+struct via__post_kind {
+    void (*arrive)(via_loop *loop, struct via__post *post);
+    void (*drop)(via_loop *loop, struct via__post *post); // the loop was closed: as via__ready_kind.drop
+};
+
+// To be embedded in a message.  It belongs to the loop from via__loop_post() until it arrives or is dropped.
+struct via__post {
+    uintptr_t link;
+    const struct via__post_kind *kind;
+};
+
+// To be told when a loop closes: before it drops its queues, while its base is still there.
+struct via__loop_closer {
+    struct via__list link;
+    void (*fn)(via_loop *loop, struct via__loop_closer *closer);
+};
+
+struct via__watch_table {
+    struct via__loop_watch **slots;
+    size_t count;
+};
+
+enum via__armed { VIA__ARMED_NOT, VIA__ARMED_NOW, VIA__ARMED_AT };
+
+struct via_loop {
+    // Any thread, on a line of its own.
+    _Alignas(64) struct via__inbox inbox;
+    struct via__wakefd wake;
+
+    // The loop's thread: what each tick touches.
+    _Alignas(64) struct via__ready_queue ready;
+    uintptr_t backlog; // taken from the inbox but not handled yet, in order
+    struct via__heap timers;
+    size_t in_flight; // see via__loop_call_begins()
+    // The bridge's: handles the completion whose link word this is.
+    void (*on_completion)(via_loop *loop, uintptr_t *link);
+    int in_tick;
+    int stop_requested;
+    int break_requested;   // the tick ends the run of the base
+    int close_requested;   // by a callback; done when it has returned
+    enum via__armed armed; // what tick_event waits for
+    int64_t armed_ns;      // with VIA__ARMED_AT
+    void *function;        // the callback that runs, for reports
+    uint64_t ticks, callbacks, posts, wakes;
+    int64_t latest_timer_ns, longest_callback_ns;
+
+    // Lingering: see tick.c.
+    int64_t linger_ns, linger_until_ns;
+    unsigned linger_skip, linger_penalty;
+
+    int drain_budget;
+    int is_virtual;
+    int64_t virtual_now_ns;
+    int is_attached, keep_pending;
+    int stepping;
+    int (*idle)(via_loop *loop, void *arg); // see via__loop_run()
+    void *idle_arg;
+
+    struct event_base *base;
+    struct event wake_event, tick_event, keep_event;
+    struct via__slab *handles, *timer_handles;
+    struct via__watch_table fds, signals;
+    size_t watches;
+    struct via__list closers;
+    void *bridge; // the bridge's state for this loop
+    // The bridge's: a completion came for a closed loop.
+    void (*on_completion_dropped)(via_loop *loop, uintptr_t *link);
+    via_exception_fn exception_fn;
+    void *exception_arg;
+    int64_t slow_callback_ns;
+    unsigned generation; // via__fork_generation() when it was made
+    void *maker;         // via__loop_thread() of the thread that made it
+
+    // Any thread.
+    _Atomic uint32_t refs, pins;
+    _Atomic int closed, running, debug;
+    _Atomic(void *) owner; // via__loop_thread() of the thread it belongs to
+    _Atomic size_t holds;
+    struct via__post nudge; // makes a tick run; on its way while `nudged`
+    _Atomic int nudged;
+    pthread_mutex_t cancel_lock; // for those who wait until a callback has returned: see handle.c
+    pthread_cond_t cancel_cond;
+};
+
+// Names this thread: an address that no other living thread has.
+static inline void *via__loop_thread(void)
+{
+    return &via__role;
+}
+
+// Tells whether this thread runs the loop, or one of its callbacks.
+static inline int via__loop_is_here(const via_loop *loop)
+{
+    return via__role.loop == loop;
+}
+
+static inline int via__loop_is_closed(const via_loop *loop)
+{
+    // Acquire: pairs with the release in close_now(), so that who knows of the closing sees what it did.
+    return atomic_load_explicit(&loop->closed, memory_order_acquire);
+}
+
+// What a public function of the loop's thread asks first: 0, VIA_EINVAL, VIA_EFORKED, VIA_ECLOSED, or
+// VIA_EFOREIGN in debug mode.
+int via__loop_check(const via_loop *loop);
+
+// The same for functions that are for any thread.
+int via__loop_check_any(const via_loop *loop);
+
+// Any thread.  Pins keep the memory, not the loop open.
+via_loop *via__loop_pin(via_loop *loop);
+void via__loop_unpin(via_loop *loop);
+
+// Has `node` run in the next tick, after what is ready already.
+void via__loop_ready(via_loop *loop, struct via__ready *node);
+
+// Sends a message; any thread that holds a reference or pin.  0; or VIA_ECLOSED, and it was not sent.
+// The message may have been handled, and its pin be gone, before this returns.
+int via__loop_post(via_loop *loop, struct via__post *post);
+
+// After a message of this thread: if the program has yet to run the attached base in this thread, makes sure
+// that the base does not end before it has looked.
+void via__loop_expect(via_loop *loop);
+
+// Sends a completion, as via__loop_post(): `link` comes to `on_completion`, or to `on_completion_dropped`.
+int via__loop_post_completion(via_loop *loop, uintptr_t *link);
+
+// 1 if no message is waiting.
+static inline int via__loop_caught_up(const via_loop *loop)
+{
+    return !loop->backlog && via__inbox_empty(&loop->inbox);
+}
+
+// Makes the event that keeps an attached base from running out of events pending, or not, as is needed now.
+// A tick does it before it sleeps.  0 or VIA_ENOMEM.
+int via__loop_keep(via_loop *loop);
+
+// A call in an executor was started whose completion will come to this loop.
+static inline void via__loop_call_begins(via_loop *loop)
+{
+    if (loop->in_flight++ == 0 && !loop->keep_pending && !loop->in_tick)
+        via__loop_keep(loop);
+}
+
+static inline void via__loop_call_ends(via_loop *loop)
+{
+    if (--loop->in_flight == 0 && loop->keep_pending && !loop->in_tick)
+        via__loop_keep(loop);
+}
+
+// Tells whether anything can still happen: something ready or sent, a timer, a watch, a call in flight, a
+// hold, or an event of the program on the base.
+int via__loop_outstanding(const via_loop *loop);
+
+// Runs a loop with a base of its own until it is stopped.  `idle` may be NULL; it is called whenever nothing
+// is outstanding and the loop would sleep for ever; if it returns nonzero the loop stops.  As
+// via_loop_run_forever().
+int via__loop_run(via_loop *loop, int (*idle)(via_loop *loop, void *arg), void *arg);
+
+// Reports a failed callback, with `loop->function` as its function.
+void via__loop_report(via_loop *loop, const char *message, int status, via_future *future,
+                      via_handle *handle);
+
+// Counts a callback that is about to be called, and remembers it for reports.  Whatever a kind's `run` calls
+// of the program goes through here.
+static inline void via__loop_note_function(via_loop *loop, void *function)
+{
+    loop->callbacks++;
+    loop->function = function;
+}
+
+// Closes at once.  Nothing of the loop may be on the stack but its tick, at its end.
+void via__loop_close_now(via_loop *loop);
+
+void via__loop_add_closer(via_loop *loop, struct via__loop_closer *closer,
+                          void (*fn)(via_loop *loop, struct via__loop_closer *closer));
+void via__loop_remove_closer(struct via__loop_closer *closer);
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The tick, and how libevent comes to run it.
+ *
+ * Two events.  `tick_event` is a pure timer: pending at once when there is something to run, else at the
+ * first deadline, else not at all.  libevent calls timers after the descriptors of the same poll, so a tick
+ * sees what this poll brought: first what was ready, then the watches, then due timers.  `wake_event` watches
+ * the wake-up descriptor; libevent does not count it, so it does not keep a base running, and it never has a
+ * timeout.  It only makes a tick run in the same poll.
+ *
+ * Who wakes.  The inbox says whether the loop sleeps.  The loop says ASLEEP as the last thing before it
+ * returns to libevent without `tick_event` pending at once; the push that finds ASLEEP signals the
+ * descriptor, any other need not.  If the inbox is not empty at that moment the loop does not sleep.  So a
+ * message is either seen by the tick that is pending, or signalled.
+ *
+ * Between two polls at most one tick runs: what a callback schedules waits for the next poll, and descriptors
+ * and timers are never starved.  Only lingering goes further: while calls are in flight and nothing is ready,
+ * the tick waits for their completions without sleeping, and handles those that come at once, within fixed
+ * limits of rounds and time.  If nothing came, it polls without blocking and lingers on, until `linger_ns`
+ * have passed since something last happened; then it sleeps, and lingers no more for the next 1, 2, 4 ... 64
+ * sleeps.
+ */
+#include <config.h>
+
+#include "base/clock.h"
+#include "loop/tick.h"
+#include "loop/timer.h"
+
+#define LINGER_SLICE_NS  (3 * VIA_US) // of spinning between two polls
+#define LINGER_POLL_NS   (5 * VIA_US) // of spinning and running between two polls
+#define LINGER_ROUNDS    16
+#define LINGER_SKIP_MOST 64
+#define SPINS_PER_LOOK   8 // at the clock
+
+static void handle_message(via_loop *loop, uintptr_t tagged)
+{
+    uintptr_t *link = via__inbox_link(tagged);
+    if (tagged & VIA__TAG_COMPLETION) {
+        loop->on_completion(loop, link);
+    } else {
+        struct via__post *post = (struct via__post *)(void *)link;
+        post->kind->arrive(loop, post);
+    }
+}
+
+// Handles messages of other threads, not more than the budget, so that they cannot starve descriptors.
+static void drain(via_loop *loop)
+{
+    if (!loop->backlog)
+        loop->backlog = via__inbox_take(&loop->inbox);
+    int budget = loop->drain_budget;
+    while (loop->backlog && budget > 0) {
+        uintptr_t tagged = loop->backlog;
+        loop->backlog = *via__inbox_link(tagged);
+        __builtin_prefetch(via__inbox_link(loop->backlog));
+        handle_message(loop, tagged);
+        budget--;
+        if (!loop->backlog && !via__inbox_empty(&loop->inbox))
+            loop->backlog = via__inbox_take(&loop->inbox);
+    }
+    loop->posts += (uint64_t)(loop->drain_budget - budget);
+}
+
+static void run_timed(via_loop *loop, struct via__ready *node)
+{
+    loop->function = NULL;
+    int64_t start_ns = via_now_ns();
+    node->kind->run(loop, node);
+    int64_t took_ns = via_now_ns() - start_ns;
+    if (took_ns > loop->longest_callback_ns)
+        loop->longest_callback_ns = took_ns;
+    if (took_ns < loop->slow_callback_ns)
+        return;
+    struct via_exception slow = {
+        .message = "a callback took too long", .loop = loop, .function = loop->function, .took_ns = took_ns};
+    via_loop_call_exception_handler(loop, &slow);
+}
+
+// Runs what is ready at this moment, and nothing that is queued meanwhile.  Returns how many nodes.
+static size_t run_ready(via_loop *loop)
+{
+    // Relaxed: only the loop's thread changes it.
+    int timed = atomic_load_explicit(&loop->debug, memory_order_relaxed);
+    size_t count = loop->ready.count;
+    for (size_t i = 0; i < count && !loop->close_requested; i++) {
+        struct via__ready *node = via__ready_pop(&loop->ready);
+        if (timed)
+            run_timed(loop, node);
+        else
+            node->kind->run(loop, node);
+    }
+    return count;
+}
+
+// Time that stands still jumps when nothing else can happen; the poll before this tick has shown that.
+static void jump_to_timer(via_loop *loop)
+{
+    if (via__loop_awaits_others(loop) || !via__loop_caught_up(loop) || via__something_to_run(loop))
+        return;
+    int64_t when_ns = via__timers_next(loop);
+    if (when_ns != VIA_FOREVER && when_ns > loop->virtual_now_ns)
+        loop->virtual_now_ns = when_ns;
+}
+
+// A tick without its poll.
+static size_t run_once(via_loop *loop)
+{
+    loop->ticks++;
+    drain(loop);
+    if (loop->is_virtual)
+        jump_to_timer(loop);
+    via__timers_expire(loop);
+    return run_ready(loop);
+}
+
+static int may_linger(const via_loop *loop)
+{
+    return loop->linger_ns && loop->in_flight && !via__something_to_run(loop) && !loop->stepping &&
+           !loop->close_requested;
+}
+
+// Waits without sleeping until a message comes: 1; or until the time: 0.
+static int spin(const via_loop *loop, int64_t until_ns)
+{
+    do {
+        for (int i = 0; i < SPINS_PER_LOOK; i++) {
+            if (!via__inbox_empty(&loop->inbox))
+                return 1;
+            via__cpu_relax();
+        }
+    } while (via_now_ns() < until_ns);
+    return !via__inbox_empty(&loop->inbox);
+}
+
+static void give_up_lingering(via_loop *loop)
+{
+    unsigned twice = loop->linger_penalty * 2;
+    loop->linger_until_ns = 0;
+    loop->linger_penalty = !twice ? 1 : twice > LINGER_SKIP_MOST ? LINGER_SKIP_MOST : twice;
+    // One more, because the sleep that comes now is counted too.
+    loop->linger_skip = loop->linger_penalty + 1;
+}
+
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+// Spins once within the time that lingering has left.  1 if a message came; 0 if a poll is due, or if
+// lingering is over and `linger_until_ns` is 0.
+static int linger_once(via_loop *loop, int64_t now_ns, int64_t slice_end_ns)
+{
+    if (!loop->linger_until_ns)
+        loop->linger_until_ns = via__deadline_after(now_ns, loop->linger_ns);
+    if (spin(loop, earlier(slice_end_ns, loop->linger_until_ns))) {
+        loop->linger_penalty = 0;
+        loop->linger_until_ns = 0;
+        return 1;
+    }
+    if (slice_end_ns >= loop->linger_until_ns)
+        give_up_lingering(loop);
+    return 0;
+}
+
+// Waits for calls in flight without sleeping, and runs what they bring.
+static void linger(via_loop *loop)
+{
+    if (!may_linger(loop) || (loop->linger_skip && !loop->linger_until_ns)) {
+        loop->linger_until_ns = 0;
+        return;
+    }
+    int64_t start_ns = via_now_ns(), now_ns = start_ns;
+    for (int round = 0; round < LINGER_ROUNDS && now_ns - start_ns < LINGER_POLL_NS; round++) {
+        if (!linger_once(loop, now_ns, now_ns + LINGER_SLICE_NS))
+            return;
+        run_once(loop);
+        if (!may_linger(loop))
+            return;
+        now_ns = via_now_ns();
+    }
+    loop->linger_until_ns =
+        via__deadline_after(now_ns, loop->linger_ns); // to go on after the poll that is due
+}
+
+static void finish_tick(via_loop *loop)
+{
+    loop->in_tick = 0;
+    // A loop that runs its own base is closed by its runner, who is still in the base.
+    if (loop->close_requested) {
+        if (loop->stop_requested || !loop->is_attached)
+            event_base_loopbreak(loop->base);
+        if (loop->is_attached)
+            via__loop_close_now(loop);
+        return;
+    }
+    loop->break_requested |= loop->stop_requested | loop->stepping;
+    loop->stop_requested = 0;
+    via__tick_arm(loop);
+    if (loop->break_requested)
+        event_base_loopbreak(loop->base);
+    loop->break_requested = 0;
+}
+
+static void tick(via_loop *loop)
+{
+    loop->armed = VIA__ARMED_NOT;
+    loop->in_tick = 1;
+    if (run_once(loop))
+        loop->linger_until_ns = 0; // something happened: lingering starts anew
+    linger(loop);
+    finish_tick(loop);
+}
+
+// Under an attached base the loop runs while its tick does.
+static void tick_attached(via_loop *loop)
+{
+    void *outer = via__role.loop;
+    via__role.loop = loop;
+    // Relaxed, both: hints for via_loop_is_running() and debug checks, which order nothing.
+    atomic_store_explicit(&loop->owner, via__loop_thread(), memory_order_relaxed);
+    atomic_store_explicit(&loop->running, 1, memory_order_relaxed);
+    tick(loop);
+    // Relaxed: as above.
+    atomic_store_explicit(&loop->running, 0, memory_order_relaxed);
+    via__role.loop = outer;
+}
+
+void via__on_tick(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    via_loop *loop = arg;
+    if (via__loop_is_here(loop)) {
+        tick(loop); // the runner has a pin
+        return;
+    }
+    via__loop_pin(loop);
+    tick_attached(loop);
+    via__loop_unpin(loop);
+}
+
+void via__on_wake(evutil_socket_t fd, short what, void *arg)
+{
+    (void)fd;
+    (void)what;
+    via_loop *loop = arg;
+    via__wakefd_drain(&loop->wake);
+    loop->wakes++;
+    via__tick_this_poll(loop);
+}

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The fault driver: in `make check` long sweeps go in steps, `make check-fault` tries every single call.
+
+check_PROGRAMS += tests/fault/fault.tap
+TESTS += tests/fault/fault.tap
+tests_fault_fault_tap_SOURCES = \
+  tests/fault/fault.c \
+  tests/fault/inject.c \
+  tests/fault/inject.h \
+  tests/fault/ledger.c \
+  tests/fault/ledger.h \
+  tests/fault/scenario.c \
+  tests/fault/scenario.h \
+  tests/fault/scenarios_bridge.c \
+  tests/fault/scenarios_executor.c \
+  tests/fault/scenarios_loop.c \
+  tests/fault/wrap.h \
+  tests/fault/wrap_memory.c \
+  tests/fault/wrap_system.c \
+  tests/fault/wrap_thread.c
+tests_fault_fault_tap_LDADD = $(LINK_BRIDGE)
+tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
+  -Wl,--wrap=pthread_create,--wrap=pthread_attr_init,--wrap=pthread_key_create \
+  -Wl,--wrap=pthread_setspecific,--wrap=pthread_atfork
+if HAVE_EXAMPLES
+# The server is linked in, so that its own allocations fail too.
+tests_fault_fault_tap_SOURCES += \
+  tests/fault/scenarios_httpd.c \
+  examples/sqlite_httpd/import.c \
+  examples/sqlite_httpd/import.h \
+  examples/sqlite_httpd/json.c \
+  examples/sqlite_httpd/json.h \
+  examples/sqlite_httpd/params.c \
+  examples/sqlite_httpd/params.h \
+  examples/sqlite_httpd/progress.c \
+  examples/sqlite_httpd/progress.h \
+  examples/sqlite_httpd/query.c \
+  examples/sqlite_httpd/query.h \
+  examples/sqlite_httpd/server.c \
+  examples/sqlite_httpd/server.h \
+  examples/sqlite_httpd/stats.c \
+  examples/sqlite_httpd/stats.h
+tests_fault_fault_tap_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/examples/sqlite_httpd $(EXAMPLES_CFLAGS) -DFAULT_HTTPD
+tests_fault_fault_tap_LDADD += $(EXAMPLES_LIBS)
+endif
+
+check-fault: tests/fault/fault.tap
+	VIADUCT_FAULT_FULL=1 tests/fault/fault.tap
+
+.PHONY: check-fault

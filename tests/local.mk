@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: BSD-3-Clause
+# The test programs are listed in tests/tests.mk, which tools/update-sources.sh writes.
+
+TEST_EXTENSIONS = .tap .test
+TAP_LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
+AM_TESTS_ENVIRONMENT = CC='$(CC)' CXX='$(CXX)' NM='$(NM)' LIBEVENT_CFLAGS='$(LIBEVENT_CORE_CFLAGS)' \
+  top_builddir='$(abs_top_builddir)'; export CC CXX NM LIBEVENT_CFLAGS top_builddir;
+
+# Every allocation of a test's objects and of the layers it links goes through the counting heap.
+WRAP_HEAP = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray,--wrap=free \
+  -Wl,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=strdup,--wrap=strndup \
+  -Wl,--wrap=asprintf,--wrap=vasprintf
+
+VIA_TESTS =
+include tests/tests.mk
+
+SCRIPT_TESTS = \
+  tests/check_lists.test \
+  tests/check_layers.test \
+  tests/check_headers.test \
+  tests/check_docs.test \
+  tests/check_symbols.test \
+  tests/check_style.test
+
+TESTS = $(SCRIPT_TESTS)
+check_PROGRAMS =
+check_LTLIBRARIES =
+COVERAGE_TEST = tests/check_coverage.test
+if HAVE_CHECK
+check_LTLIBRARIES += libviaduct-test.la
+libviaduct_test_la_SOURCES = tests/support/support.c tests/support/support.h tests/support/balance.c \
+  tests/support/heap.c tests/support/heap.h $(test_headers)
+LINK_TEST = libviaduct-test.la
+WRAPPING = $(AM_LDFLAGS) $(WRAP_HEAP)
+check_PROGRAMS += $(VIA_TESTS)
+TESTS += $(VIA_TESTS) $(COVERAGE_TEST)
+endif
+
+# The mapping is checked when every test program has run.
+tests/check_coverage.log: $(VIA_TESTS:.tap=.log)
+
+EXTRA_DIST += $(SCRIPT_TESTS) tests/check_coverage.test tests/coverage-names.txt tests/COVERAGE.md

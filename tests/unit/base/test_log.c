@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+#include "support/support.h"
+
+#include <string.h>
+
+#include <viaduct/log.h>
+
+#include "base/log.h"
+
+struct heard {
+    int count;
+    enum via_log_level level;
+    char text[1024];
+};
+
+static void hear(enum via_log_level level, const char *text, void *arg)
+{
+    struct heard *heard = arg;
+
+    heard->count++;
+    heard->level = level;
+    strncpy(heard->text, text, sizeof(heard->text) - 1);
+}
+
+TEST(without_a_hook_messages_are_dropped)
+{
+    via__log(VIA_LOG_ERROR, "nobody hears %d", 1);
+    via_set_log_hook(NULL, NULL);
+    via__log(VIA_LOG_ERROR, "nobody hears %d", 2);
+}
+
+TEST(the_hook_is_given_level_and_text)
+{
+    struct heard heard = {0};
+
+    via_set_log_hook(hear, &heard);
+    via__log(VIA_LOG_WARNING, "%s is %d", "seven", 7);
+    ck_assert_int_eq(heard.count, 1);
+    ck_assert_int_eq(heard.level, VIA_LOG_WARNING);
+    ck_assert_str_eq(heard.text, "seven is 7");
+    via_set_log_hook(NULL, NULL);
+    via__log(VIA_LOG_ERROR, "no more");
+    ck_assert_int_eq(heard.count, 1);
+}
+
+TEST(a_long_message_is_cut)
+{
+    char text[2000];
+    struct heard heard = {0};
+
+    memset(text, 'x', sizeof(text));
+    text[sizeof(text) - 1] = '\0';
+    via_set_log_hook(hear, &heard);
+    via__log(VIA_LOG_ERROR, "%s", text);
+    ck_assert_uint_eq(strlen(heard.text), 511);
+    via_set_log_hook(NULL, NULL);
+}
+
+static void replace(enum via_log_level level, const char *text, void *arg)
+{
+    via_set_log_hook(hear, arg);
+    via__log(level, "again: %s", text);
+}
+
+TEST(a_hook_may_log_and_replace_itself)
+{
+    struct heard heard = {0};
+
+    via_set_log_hook(replace, &heard);
+    via__log(VIA_LOG_ERROR, "once");
+    ck_assert_int_eq(heard.count, 1);
+    ck_assert_str_eq(heard.text, "again: once");
+    via_set_log_hook(NULL, NULL);
+}
+
+TEST_MAIN("base/log", without_a_hook_messages_are_dropped, the_hook_is_given_level_and_text,
+          a_long_message_is_cut, a_hook_may_log_and_replace_itself)
