@@ -57,6 +57,7 @@ libviaduct_executor_la_SOURCES = \
   src/executor/frame.h \
   src/executor/interrupt.c \
   src/executor/job.c \
+  src/executor/map.c \
   src/executor/queue.c \
   src/executor/queue.h \
   src/executor/thread_pool.c \
@@ -85,4 +86,12 @@ libviaduct_loop_la_SOURCES = \
   src/loop/timer.h \
   src/loop/watch.c \
   src/loop/watch.h
-libviaduct_bridge_la_SOURCES =
+libviaduct_bridge_la_SOURCES = \
+  src/bridge/bridge.c \
+  src/bridge/callbacks.c \
+  src/bridge/default_executor.c \
+  src/bridge/future.c \
+  src/bridge/future.h \
+  src/bridge/run_in_executor.c \
+  src/bridge/run_until_complete.c \
+  src/bridge/wrap.c

@@ -10,8 +10,8 @@
 #include "base/role.h"
 
 static _Atomic unsigned generation;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int watch_status;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // guards `installed`
+static _Atomic int installed;
 
 unsigned via__fork_generation(void)
 {
@@ -29,13 +29,18 @@ static void in_child(void)
     via__role_reset();
 }
 
-static void install(void)
-{
-    watch_status = -pthread_atfork(NULL, NULL, in_child);
-}
-
+// A failure is not kept: the next caller tries again.
 int via__fork_watch(void)
 {
-    pthread_once(&once, install);
-    return watch_status;
+    // Relaxed: nothing is published by it; the handlers are the C library's.
+    if (atomic_load_explicit(&installed, memory_order_relaxed))
+        return 0;
+    int status = 0;
+    pthread_mutex_lock(&lock);
+    if (!atomic_load_explicit(&installed, memory_order_relaxed)) {
+        status = -pthread_atfork(NULL, NULL, in_child);
+        atomic_store_explicit(&installed, status == 0, memory_order_relaxed);
+    }
+    pthread_mutex_unlock(&lock);
+    return status;
 }

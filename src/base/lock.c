@@ -12,7 +12,11 @@ struct padded_mutex {
     _Alignas(64) pthread_mutex_t mutex;
 };
 
-#define MUTEX_4 {PTHREAD_MUTEX_INITIALIZER}, {PTHREAD_MUTEX_INITIALIZER}, {PTHREAD_MUTEX_INITIALIZER}, {PTHREAD_MUTEX_INITIALIZER}
+#define MUTEX_4                                                                                              \
+    {PTHREAD_MUTEX_INITIALIZER}, {PTHREAD_MUTEX_INITIALIZER}, {PTHREAD_MUTEX_INITIALIZER},                   \
+    {                                                                                                        \
+        PTHREAD_MUTEX_INITIALIZER                                                                            \
+    }
 #define MUTEX_16 MUTEX_4, MUTEX_4, MUTEX_4, MUTEX_4
 static struct padded_mutex hashlocks[HASHLOCK_COUNT] = {MUTEX_16, MUTEX_16, MUTEX_16, MUTEX_16};
 

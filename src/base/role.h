@@ -6,8 +6,8 @@
 #include <stdatomic.h>
 
 struct via__role {
-    void *loop;  // the via_loop whose callbacks or run function are on this thread's stack
-    void *frame; // the innermost struct via__frame of a call on this thread's stack
+    void *loop;                // the via_loop whose callbacks or run function are on this thread's stack
+    void *frame;               // the innermost struct via__frame of a call on this thread's stack
     _Atomic int *in_callbacks; // of a pool's worker: set while it runs callbacks of a concurrent future
 };
 

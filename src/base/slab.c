@@ -22,10 +22,10 @@ struct chunk {
 
 struct via__slab {
     size_t object_bytes;
-    struct free_object *free;    // the owner's
-    struct chunk *chunks;        // the owner's until it leaves
-    char *fresh, *fresh_end;     // the part of the newest chunk that was never handed out
-    size_t out;                  // objects handed out and not seen back by the owner
+    struct free_object *free; // the owner's
+    struct chunk *chunks;     // the owner's until it leaves
+    char *fresh, *fresh_end;  // the part of the newest chunk that was never handed out
+    size_t out;               // objects handed out and not seen back by the owner
     _Alignas(ALIGN_BYTES) _Atomic(struct free_object *) returned;
     // OWNER_LIVES while the owner is there, less the foreign frees it has not seen; then the objects that are
     // out.  Whoever takes off the last one destroys the slab.
@@ -34,7 +34,8 @@ struct via__slab {
 
 struct via__slab *via__slab_new(size_t object_bytes)
 {
-    struct via__slab *slab = aligned_alloc(ALIGN_BYTES, (sizeof *slab + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1));
+    struct via__slab *slab =
+        aligned_alloc(ALIGN_BYTES, (sizeof *slab + ALIGN_BYTES - 1) & ~(size_t)(ALIGN_BYTES - 1));
     if (!slab)
         return NULL;
     *slab = (struct via__slab){.object_bytes = object_bytes, .lives = OWNER_LIVES};

@@ -4,8 +4,8 @@
  *
  * Invariants.  Only the owner allocates, so its free list needs no lock.  A foreign thread pushes the object
  * on `returned`, a stack that only the owner pops, as a whole: no ABA.  The slab outlives its owner for as
- * long as objects are out: after the owner has left `lives` counts the objects that foreign threads have yet to
- * return, and whoever brings it to zero frees the chunks.
+ * long as objects are out: after the owner has left `lives` counts the objects that foreign threads have yet
+ * to return, and whoever brings it to zero frees the chunks.
  *
  * Objects are aligned to 64 bytes and come back last in first out, so a busy loop stays in few cache lines.
  * Memory goes back to the system only when the slab ends or is trimmed while nothing is out.

@@ -52,7 +52,8 @@ static int init_attr(pthread_attr_t *attr, const struct via__thread_attr *wanted
     return error ? error : set_cpus(attr, wanted);
 }
 
-int via__thread_start(pthread_t *thread, const struct via__thread_attr *wanted, void *(*fn)(void *arg), void *arg)
+int via__thread_start(pthread_t *thread, const struct via__thread_attr *wanted, void *(*fn)(void *arg),
+                      void *arg)
 {
     static const struct via__thread_attr plain;
     pthread_attr_t attr;

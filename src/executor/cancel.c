@@ -2,9 +2,9 @@
 /*
  * How a cancel reaches a function that runs: the flag, the hook, the sleepers.  (Signals: interrupt.c.)
  *
- * A hook runs only between via__control_enter() and via__control_leave().  It runs without the control's lock,
- * since it may block; the worker waits in via__control_leave() until no hook is under way, so a hook never
- * meets the next call.
+ * A hook runs only between via__control_enter() and via__control_leave().  It runs without the control's
+ * lock, since it may block; the worker waits in via__control_leave() until no hook is under way, so a hook
+ * never meets the next call.
  */
 #include <config.h>
 
@@ -18,16 +18,21 @@
 #include "base/role.h"
 #include "executor/executor.h"
 
-void via__control_enter(struct via__call_control *control)
+int via__control_enter(struct via__call_control *control)
 {
     struct via__call_extra *extra = via__job_extra(control->cf);
     via__timekeeper_remove(control);
     pthread_mutex_lock(&control->lock);
-    control->running = 1;
+    // A request sets its flag before it comes to this lock: either it is seen here, and the function is not
+    // run, or the request finds the call running.
+    uint32_t state = via__cf_state(control->cf);
+    control->running = (state & VIA__STATE_MASK) == VIA_RUNNING && !(state & VIA__REQUESTED);
     control->thread = pthread_self();
+    int running = control->running;
     pthread_mutex_unlock(&control->lock);
     if (extra->flags & VIA_CALL_INTERRUPTIBLE)
         via__interrupt_begin(control);
+    return running;
 }
 
 void via__control_leave(struct via__call_control *control)

@@ -29,13 +29,15 @@ static void dispose_cancelled(via_cfuture *cf)
     via__job_dispose(cf, cf->arg);
 }
 
-static const struct via__owner_ops job_owner_ops
-    = {.request = request_stop, .cancelled = count_cancelled, .dispose = dispose_cancelled};
+static const struct via__owner_ops job_owner_ops = {
+    .request = request_stop, .cancelled = count_cancelled, .dispose = dispose_cancelled};
 
 void via__executor_init(via_executor *executor, const struct via__executor_kind *kind)
 {
     (void)via__fork_watch();
     via__deadlock_install();
+    // Release: pairs with the acquire in request_cancel().
+    atomic_store_explicit(&via__job_ops, &job_owner_ops, memory_order_release);
     executor->owner = (struct via__owner){.ops = &job_owner_ops, .generation = via__fork_generation()};
     executor->kind = kind;
     // Relaxed: the executor is not shared yet.
@@ -75,8 +77,8 @@ via_executor *via_executor_unref(via_executor *executor)
 {
     // A child that drops its parent's executor leaks it: its threads, and perhaps its locks, are not here.
     // Release and acquire: what every user did comes before the executor is released.
-    if (executor && atomic_fetch_sub_explicit(&executor->refs, 1, memory_order_acq_rel) == 1
-        && !via__executor_forked(executor)) {
+    if (executor && atomic_fetch_sub_explicit(&executor->refs, 1, memory_order_acq_rel) == 1 &&
+        !via__executor_forked(executor)) {
         if (executor->kind->released)
             executor->kind->released(executor);
         via__executor_die(executor);
@@ -116,7 +118,8 @@ int via_executor_submit(via_executor *executor, const struct via_call *call, via
 
 int via_executor_shutdown(via_executor *executor, unsigned flags, int64_t timeout_ns)
 {
-    if (!executor || timeout_ns < 0 || flags & ~(unsigned)(VIA_SHUTDOWN_CANCEL_QUEUED | VIA_SHUTDOWN_CANCEL_RUNNING))
+    if (!executor || timeout_ns < 0 ||
+        flags & ~(unsigned)(VIA_SHUTDOWN_CANCEL_QUEUED | VIA_SHUTDOWN_CANCEL_RUNNING))
         return VIA_EINVAL;
     if (via__executor_forked(executor))
         return VIA_EFORKED;

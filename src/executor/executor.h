@@ -6,8 +6,9 @@
  * its argument, and what a call asked for beyond these stands in `struct via__call_extra`.
  *
  * Who ends a job.  Exactly one thread changes its state away from PENDING: the executor's, which runs it; a
- * canceller; the timekeeper at its deadline; or a thread that waits for it and runs it itself.  The last three
- * are *outsiders*: they claim under the job's hashed lock, and keep it until they have told the executor
+ * canceller; the timekeeper at its deadline; or a thread that waits for it and runs it itself.  The last
+ * three are *outsiders*: they claim under the job's hashed lock, and keep it until they have told the
+ * executor
  * (`claimed`).  An executor that finds a queued job claimed passes through that lock before it lets go of the
  * job (via__job_let_go()); so an outsider may use the executor while it holds the lock.
  *
@@ -15,8 +16,8 @@
  * pool, one for each unfinished job of the other kinds, and short ones of outsiders.  The memory goes only
  * after a pass through the lock of deadlock.c, whose searches follow executors of pending jobs.
  *
- * Lock order: hashed lock, then an executor's lock, then the timekeeper's.  The search lock of deadlock.c comes
- * before an executor's lock and is never taken with a hashed lock held.
+ * Lock order: hashed lock, then an executor's lock, then the timekeeper's.  The search lock of deadlock.c
+ * comes before an executor's lock and is never taken with a hashed lock held.
  */
 #ifndef VIADUCT_EXECUTOR_EXECUTOR_H
 #define VIADUCT_EXECUTOR_EXECUTOR_H
@@ -52,7 +53,8 @@ struct via__executor_kind {
     void (*destroy)(via_executor *executor); // the last life is gone: free it
     // The job on which a queued job depends to be started, with a reference: itself, or a strand's pump.
     via_cfuture *(*depends)(via_executor *executor, via_cfuture *job);
-    // Under the search lock: 1 if a queued job could start without the threads that `probe` knows to be stuck.
+    // Under the search lock: 1 if a queued job could start without the threads that `probe` knows to be
+    // stuck.
     int (*can_start)(via_executor *executor, via_cfuture *job);
 };
 
@@ -68,6 +70,7 @@ struct via__call_control {
     struct via__heap_node timer; // the deadline; guarded by the timekeeper's lock, as is:
     int over;                    // the call has started or ended, so its timer must not be set any more
     struct via__list nudge;      // in the interrupter's list; guarded by its lock
+    int signal_open;             // the signal was open before the call: a call further out wants it
     via_cfuture *cf;
     void (*cancel)(void *cancel_arg);
     void *cancel_arg;
@@ -117,7 +120,7 @@ void via__executor_live(via_executor *executor);
 void via__executor_die(via_executor *executor); // may free it
 int via__executor_forked(const via_executor *executor);
 
-// Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags.  On
+// Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags. On
 // failure the payload is released.
 int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
                   uint32_t flags);
@@ -135,7 +138,11 @@ void via__job_run_claimed(via_cfuture *cf);
 // Completes a job that this thread claimed, without running it.  Consumes a reference.
 void via__job_end(via_cfuture *cf, int status);
 
-// Claims a pending job as an outsider and tells its executor; the executor is given a life if `why` is HELPED.
+// Ends a job that its executor cannot run, unless somebody has claimed it.  Consumes a reference.
+void via__job_give_up(via_cfuture *cf, int status);
+
+// Claims a pending job as an outsider and tells its executor; the executor is given a life if `why` is
+// HELPED.
 int via__job_claim_outside(via_cfuture *cf, enum via__claim why);
 
 // For an executor that found a job in its queue claimed: drops the queue's reference.
@@ -166,7 +173,7 @@ void via__job_dispose(via_cfuture *cf, void *arg);
 int via__job_request(via_cfuture *cf, uint32_t state);
 
 // cancel.c: brackets of a run with a control block; interrupt.c: the same for its thread.
-void via__control_enter(struct via__call_control *control);
+int via__control_enter(struct via__call_control *control); // 0: it was asked to stop, and must not be run
 void via__control_leave(struct via__call_control *control);
 int via__interrupt_enabled(void);
 void via__interrupt_begin(struct via__call_control *control);
@@ -181,9 +188,9 @@ void via__timekeeper_remove(struct via__call_control *control);
 
 // deadlock.c
 void via__deadlock_install(void);
-void via__deadlock_barrier(void); // returns when no search can see what was unlinked before
-int via__deadlock_progress(via_cfuture *cf);        // under the search lock
-int via__deadlock_blocked_in(via_executor *executor); // under the search lock: its threads that are blocked
+void via__deadlock_barrier(void);            // returns when no search can see what was unlinked before
+int via__deadlock_progress(via_cfuture *cf); // under the search lock
+int via__deadlock_blocked_in(via_executor *executor);   // under the search lock: its threads that are blocked
 int via__deadlock_any_progress(via_executor *executor); // under the search lock: one of those may go on
 
 // 1 if a call of this executor is on this thread's stack.

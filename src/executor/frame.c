@@ -3,8 +3,8 @@
  * Frames: the calls on a thread's stack, and what becomes of them if a function ends its thread.
  *
  * pthread_exit() unwinds the stack and then runs the destructors of thread-specific data.  Ours finds the
- * frames of the calls that did not return, completes each with VIA_EEXITED, and tells the pool that its worker
- * is gone.  That costs a running call nothing.
+ * frames of the calls that did not return, completes each with VIA_EEXITED, and tells the pool that its
+ * worker is gone.  That costs a running call nothing.
  */
 #include <config.h>
 
@@ -27,8 +27,8 @@ struct thread_state {
 
 static _Thread_local struct thread_state self;
 static pthread_key_t key;
-static pthread_once_t key_once = PTHREAD_ONCE_INIT;
-static int key_status;
+static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER; // guards `key_made`
+static int key_made;
 
 static void end_frame(struct via__frame *frame)
 {
@@ -59,17 +59,22 @@ static void thread_ended(void *unused)
         self.on_exit(self.on_exit_arg);
 }
 
-static void make_key(void)
+// A failure is not kept: the next thread tries again.
+static int make_key(void)
 {
-    key_status = pthread_key_create(&key, thread_ended);
+    pthread_mutex_lock(&key_lock);
+    if (!key_made)
+        key_made = pthread_key_create(&key, thread_ended) == 0;
+    int made = key_made;
+    pthread_mutex_unlock(&key_lock);
+    return made;
 }
 
 int via__frame_guard_thread(void)
 {
     if (self.guarded)
         return 0;
-    pthread_once(&key_once, make_key);
-    if (key_status != 0 || pthread_setspecific(key, &self) != 0)
+    if (!make_key() || pthread_setspecific(key, &self) != 0)
         return VIA_ENOMEM;
     self.guarded = 1;
     return 0;
@@ -126,6 +131,13 @@ void via__frame_pop(struct via__frame *frame)
     // Acquire: pairs with the release of a looker that puts the pointer back, and comes after its look.
     while (!atomic_exchange_explicit(&self.activity->current, NULL, memory_order_acquire))
         via__cpu_relax();
+}
+
+void via__frame_job_over(const struct via__frame *frame)
+{
+    // Relaxed: a count; the completion that follows orders it for those who see the future done.
+    if (self.activity && !frame->outer)
+        atomic_fetch_sub_explicit(&self.activity->ahead, 1, memory_order_relaxed);
 }
 
 void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)

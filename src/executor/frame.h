@@ -4,7 +4,8 @@
 
 #include "executor/executor.h"
 
-// A zeroed frame: the thread's own one, or for a call within a call an allocated one.  NULL if memory ran out.
+// A zeroed frame: the thread's own one, or for a call within a call an allocated one.  NULL if memory ran
+// out.
 struct via__frame *via__frame_new(void);
 void via__frame_free(struct via__frame *frame);
 
@@ -12,12 +13,16 @@ void via__frame_free(struct via__frame *frame);
 void via__frame_push(struct via__frame *frame);
 void via__frame_pop(struct via__frame *frame);
 
-// What others may know of a thread that runs calls.  `current` is the call whose function runs.  A thread that
-// wants to look at it takes the pointer out, and puts it back when it has a reference or is done; the runner,
-// which takes it out for good before it completes the call, waits for that moment.
+// The program's code for the frame's job has been run, but for callbacks; before the future is completed.
+void via__frame_job_over(const struct via__frame *frame);
+
+// What others may know of a thread that runs calls.  `current` is the call whose function runs.  A thread
+// that wants to look at it takes the pointer out, and puts it back when it has a reference or is done; the
+// runner, which takes it out for good before it completes the call, waits for that moment.
 struct via__activity {
     _Atomic(via_cfuture *) current;
     _Atomic int64_t started_ns; // when the batch began that the call belongs to
+    _Atomic int ahead;          // jobs of the batch that are not over
 };
 
 // Registers the activity of this thread; its outermost calls are shown there.

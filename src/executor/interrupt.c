@@ -2,8 +2,8 @@
 /*
  * Interrupting a blocking system call with a signal, again and again until the call has returned.
  *
- * A single signal can come just before the system call and be lost.  So the calls to be interrupted stand in a
- * list, and one thread, which exists only while the list is not empty, sends each its signal every
+ * A single signal can come just before the system call and be lost.  So the calls to be interrupted stand in
+ * a list, and one thread, which exists only while the list is not empty, sends each its signal every
  * millisecond, later every ten.  A call takes itself off the list, under the same lock, before it returns: no
  * signal is sent to a thread that does something else.  The signal is open in a worker's mask only while an
  * interruptible call runs.
@@ -113,32 +113,34 @@ static void start_nudging(void)
     thread_generation = via__fork_generation();
 }
 
-static void set_mask(int how)
+static void fill_set(sigset_t *set)
 {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, installed_signo);
-    pthread_sigmask(how, &set, NULL);
-    if (how == SIG_UNBLOCK)
-        return;
-    // A signal that came too late must not hit the next interruptible call.
-    struct timespec now = {0};
-    while (sigtimedwait(&set, NULL, &now) > 0)
-        ;
+    sigemptyset(set);
+    sigaddset(set, installed_signo);
 }
 
 void via__interrupt_begin(struct via__call_control *control)
 {
-    (void)control;
-    set_mask(SIG_UNBLOCK);
+    sigset_t set, before;
+    fill_set(&set);
+    pthread_sigmask(SIG_UNBLOCK, &set, &before);
+    control->signal_open = !sigismember(&before, installed_signo);
 }
 
 void via__interrupt_end(struct via__call_control *control)
 {
+    sigset_t set;
+    struct timespec now = {0};
     pthread_mutex_lock(&lock);
     via__list_remove(&control->nudge);
     pthread_mutex_unlock(&lock);
-    set_mask(SIG_BLOCK);
+    if (control->signal_open)
+        return;
+    fill_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    // A signal that came too late must not hit the next interruptible call.
+    while (sigtimedwait(&set, NULL, &now) > 0)
+        ;
 }
 
 void via__interrupt_request(struct via__call_control *control)

@@ -19,11 +19,12 @@ static int check_call(const via_executor *executor, const struct via_call *call)
 {
     unsigned known = VIA_CALL_ABANDONABLE | VIA_CALL_INTERRUPTIBLE;
     int pointer = call->kind == VIA_CALL_POINTER, bytes = call->kind == VIA_CALL_BYTES_IN_OUT;
-    if ((!pointer && !bytes) || (pointer && !call->fn) || (bytes && !call->bytes_fn)
-        || (bytes && call->in_bytes && !call->in) || call->flags & ~known || call->priority < VIA_PRIORITY_LOW
-        || call->priority > VIA_PRIORITY_HIGH || call->deadline_ns < 0)
+    if ((!pointer && !bytes) || (pointer && !call->fn) || (bytes && !call->bytes_fn) ||
+        (bytes && call->in_bytes && !call->in) || call->flags & ~known || call->priority < VIA_PRIORITY_LOW ||
+        call->priority > VIA_PRIORITY_HIGH || call->deadline_ns < 0)
         return VIA_EINVAL;
-    if (pointer && call->flags & VIA_CALL_ABANDONABLE && ((call->arg && !call->destroy) || !call->destroy_result))
+    if (pointer && call->flags & VIA_CALL_ABANDONABLE &&
+        ((call->arg && !call->destroy) || !call->destroy_result))
         return VIA_EINVAL;
     if (!(executor->kind->call_kinds & (unsigned)call->kind))
         return VIA_ENOTSUP;
@@ -36,8 +37,8 @@ static int check_call(const via_executor *executor, const struct via_call *call)
 
 static int is_plain(const struct via_call *call)
 {
-    return call->kind == VIA_CALL_POINTER && !call->flags && !call->destroy && !call->destroy_result
-        && !call->priority && !call->deadline_ns && !call->cancel && !call->name;
+    return call->kind == VIA_CALL_POINTER && !call->flags && !call->destroy && !call->destroy_result &&
+           !call->priority && !call->deadline_ns && !call->cancel && !call->name;
 }
 
 static struct via__call_control *new_control(via_cfuture *cf, const struct via_call *call)
@@ -104,7 +105,7 @@ int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call
         return status;
     }
     via__cf_init(cf, &executor->owner, refs,
-                 VIA_PENDING | VIA__OWNED | flags | (extra ? VIA__CALL_EXTRA : 0));
+                 VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (extra ? VIA__CALL_EXTRA : 0));
     cf->extra = extra ? &extra->outcome : NULL;
     cf->function = (void (*)(void))call->fn;
     cf->arg = call->arg;
@@ -182,6 +183,14 @@ void via__job_end(via_cfuture *cf, int status)
     job_over(executor);
 }
 
+void via__job_give_up(via_cfuture *cf, int status)
+{
+    if (via__cf_claim(cf))
+        via__job_end(cf, status);
+    else
+        via__job_let_go(cf);
+}
+
 int via__job_claim_outside(via_cfuture *cf, enum via__claim why)
 {
     pthread_mutex_t *lock = via__hashlock(cf);
@@ -246,11 +255,10 @@ static void run_claimed(via_cfuture *cf, struct via__frame *frame)
     struct via__call_control *control = extra ? extra->control : NULL;
     void *result = NULL;
     int code;
-    if (control)
-        via__control_enter(control);
-    via__frame_push(frame);
     // A request that came before via__control_enter() found no function to stop: so there is none to be run.
-    int returned = control && via_call_cancelled() ? VIA_ECANCELED : call_function(frame, extra, &result);
+    int wanted = !control || via__control_enter(control);
+    via__frame_push(frame);
+    int returned = wanted ? call_function(frame, extra, &result) : VIA_ECANCELED;
     via__frame_pop(frame);
     if (control)
         via__control_leave(control);
@@ -259,7 +267,9 @@ static void run_claimed(via_cfuture *cf, struct via__frame *frame)
     if (frame->message && !message)
         free(frame->message);
     via__job_dispose(cf, frame->arg);
-    via__cf_finish(cf, status, code, keep_value(cf, status, result), message);
+    result = keep_value(cf, status, result);
+    via__frame_job_over(frame);
+    via__cf_finish(cf, status, code, result, message);
 }
 
 // A frame for a job, with what the job holds until it is claimed.
@@ -288,8 +298,21 @@ void via__job_run_claimed(via_cfuture *cf)
     job_over(executor);
 }
 
+// The timekeeper may be late: a worker does not start what has expired.
+static int has_expired(const via_cfuture *cf)
+{
+    const struct via__call_extra *extra = via__job_extra(cf);
+    return extra && extra->deadline_ns && extra->deadline_ns <= via_now_ns();
+}
+
 int via__job_execute(via_cfuture *cf)
 {
+    if (has_expired(cf) && via__job_claim_outside(cf, VIA__CLAIM_EXPIRED)) {
+        via_executor *executor = via__job_executor(cf);
+        via__job_end(cf, VIA_ETIMEDOUT);
+        via__executor_die(executor); // the life from the claim
+        return 0;
+    }
     if (!via__cf_claim(cf)) {
         via__job_let_go(cf);
         return 0;

@@ -69,7 +69,8 @@ void *via__queue_pop(struct via__queue *queue)
     return item;
 }
 
-size_t via__queue_sweep(struct via__queue *queue, int (*dead)(const void *item), void **found, size_t capacity)
+size_t via__queue_sweep(struct via__queue *queue, int (*dead)(const void *item), void **found,
+                        size_t capacity)
 {
     size_t swept = 0;
     // Each item is popped once and, unless it is dead, pushed again.  With a spare chunk in hand a push never

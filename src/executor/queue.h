@@ -22,8 +22,10 @@ int via__queue_push(struct via__queue *queue, void *item);
 // The oldest item, or NULL.
 void *via__queue_pop(struct via__queue *queue);
 
-// Moves the items for which `dead` says so out of the queue into `found`, at most `capacity`; returns how many.
-size_t via__queue_sweep(struct via__queue *queue, int (*dead)(const void *item), void **found, size_t capacity);
+// Moves the items for which `dead` says so out of the queue into `found`, at most `capacity`; returns how
+// many.
+size_t via__queue_sweep(struct via__queue *queue, int (*dead)(const void *item), void **found,
+                        size_t capacity);
 
 void via__queue_fini(struct via__queue *queue);
 

@@ -31,11 +31,11 @@ void via_thread_pool_options_init(struct via_thread_pool_options *options)
 
 static int check_options(const struct via_thread_pool_options *options)
 {
-    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS || options->min_workers < 0
-        || options->min_workers > options->max_workers || options->idle_timeout_ns < 0
-        || options->linger_ns < 0 || options->exit_timeout_ns < 0 || options->nice < -40 || options->nice > 40
-        || options->when_full < VIA_FULL_REJECT || options->when_full > VIA_FULL_CALLER_RUNS
-        || (options->cpus && !options->cpu_count) || (!options->cpus && options->cpu_count))
+    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS || options->min_workers < 0 ||
+        options->min_workers > options->max_workers || options->idle_timeout_ns < 0 ||
+        options->linger_ns < 0 || options->exit_timeout_ns < 0 || options->nice < -40 || options->nice > 40 ||
+        options->when_full < VIA_FULL_REJECT || options->when_full > VIA_FULL_CALLER_RUNS ||
+        (options->cpus && !options->cpu_count) || (!options->cpus && options->cpu_count))
         return VIA_EINVAL;
     for (size_t i = 0; i < options->cpu_count; i++) {
         if (options->cpus[i] < 0 || options->cpus[i] >= 1024)
@@ -92,6 +92,7 @@ static struct via__pool *new_pool(const struct via_thread_pool_options *options)
     init_sync(pool);
     via__list_init(&pool->workers);
     via__list_init(&pool->exited);
+    via__list_init(&pool->exit_node.link);
     via__executor_init(&pool->base, &via__pool_kind);
     return pool;
 }
@@ -99,6 +100,8 @@ static struct via__pool *new_pool(const struct via_thread_pool_options *options)
 static void destroy(via_executor *executor)
 {
     struct via__pool *pool = (struct via__pool *)executor;
+    // Not before: what a pool without users still has to run is waited for at the end of the process.
+    via__exit_remove(&pool->exit_node);
     for (int i = 0; i < VIA__LEVELS; i++)
         via__queue_fini(&pool->queues[i]);
     pthread_cond_destroy(&pool->room);
@@ -194,8 +197,8 @@ static int submit(via_executor *executor, via_cfuture *job, enum via__submit how
     struct via__worker *woken = NULL;
     pthread_mutex_lock(&pool->lock);
     int status = accepts(pool);
-    int caller_runs = status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK
-        && pool->options.when_full == VIA_FULL_CALLER_RUNS;
+    int caller_runs = status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK &&
+                      pool->options.when_full == VIA_FULL_CALLER_RUNS;
     if (status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK && pool->options.when_full == VIA_FULL_BLOCK)
         status = wait_for_room(pool);
     if (status == 0)
@@ -224,8 +227,8 @@ static int is_dead(const void *item)
     return (via__cf_state(item) & VIA__STATE_MASK) != VIA_PENDING;
 }
 
-// Under the lock and a hashed one: takes claimed jobs out of the queues when they have piled up.  They are let go
-// by a thread that holds neither.
+// Under the lock and a hashed one: takes claimed jobs out of the queues when they have piled up.  They are
+// let go by a thread that holds neither.
 static void claimed(via_executor *executor, via_cfuture *job, enum via__claim why)
 {
     struct via__pool *pool = (struct via__pool *)executor;
@@ -244,8 +247,8 @@ static void claimed(via_executor *executor, via_cfuture *job, enum via__claim wh
     pthread_mutex_unlock(&pool->lock);
 }
 
-// Jobs that were cancelled while every worker is busy would stay in the queue; a submitter clears them away when
-// they are most of it.
+// Jobs that were cancelled while every worker is busy would stay in the queue; a submitter clears them away
+// when they are most of it.
 static void sweep(struct via__pool *pool)
 {
     via_cfuture *found[SWEEP_AT];
@@ -378,12 +381,12 @@ static void at_exit(struct via__exit_node *node)
     stop(pool);
     if (pool->options.exit_timeout_ns && !via__executor_on_stack(&pool->base))
         (void)wait_for_end(pool, via__deadline(pool->options.exit_timeout_ns));
+    via__pool_reap(pool);
 }
 
 static void released(via_executor *executor)
 {
     struct via__pool *pool = (struct via__pool *)executor;
-    via__exit_remove(&pool->exit_node);
     stop(pool);
     pthread_mutex_lock(&pool->lock);
     pool->released = 1; // from now on workers that end care for themselves
@@ -414,7 +417,8 @@ static void pool_stats(via_executor *executor, struct via_executor_stats *stats)
         stats->completed += atomic_load_explicit(&worker->runs, memory_order_relaxed);
         if (!atomic_load_explicit(&worker->activity.current, memory_order_relaxed))
             continue;
-        int64_t running_ns = now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
+        int64_t running_ns =
+            now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
         stats->running++;
         if (running_ns > stats->oldest_running_ns)
             stats->oldest_running_ns = running_ns;

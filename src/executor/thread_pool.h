@@ -2,21 +2,22 @@
 /*
  * The thread pool.
  *
- * Jobs wait in one queue for each priority, under `lock`.  A worker takes a *batch* of them at a time - one if
- * calls are long, up to BATCH_MAX if they are short - into its slots, and runs them in order.  Each slot is
- * emptied by an atomic exchange, by its worker or by a thief, so a job in a slot belongs to whoever got it.
+ * Jobs wait in one queue for each priority, under `lock`.  A worker takes a *batch* of them at a time - one
+ * if calls are long, up to BATCH_MAX if they are short - into its slots, and runs them in order.  Each slot
+ * is emptied by an atomic exchange, by its worker or by a thief, so a job in a slot belongs to whoever got
+ * it.
  *
- * Waking.  A worker is woken (or a thread started) by the thread that holds the lock and sees that the backlog
- * is worth it: the estimated time to run it exceeds the price of a wake-up.  At most one worker is *waking* at
- * a time; when it comes for its batch it looks again, and wakes the next.  One worker at a time may *search*:
- * spin briefly on `queued_hint` before it sleeps; while it does, nobody is woken.  The most recently parked
- * worker is woken first.
+ * Waking.  A worker is woken (or a thread started) by the thread that holds the lock and sees that the
+ * backlog is worth it: the estimated time to run it exceeds the price of a wake-up.  At most one worker is
+ * *waking* at a time; when it comes for its batch it looks again, and wakes the next.  One worker at a time
+ * may *search*: spin briefly on `queued_hint` before it sleeps; while it does, nobody is woken.  The most
+ * recently parked worker is woken first.
  *
- * Estimates can be wrong: a call expected to be short may block, with a batch behind it.  So whenever there is
- * a backlog that was not worth a wake, one idle worker is the *sentry*: it sleeps in short naps, and when a
- * worker made no progress during one, it takes over what waits behind.  The invariant: if a job waits, then a
- * worker is waking, searching, on sentry, or between two jobs on its way to the lock; or every thread there may
- * be is inside a function.
+ * Estimates can be wrong: a call expected to be short may block, with a batch behind it.  So whenever there
+ * is a backlog that was not worth a wake, one idle worker is the *sentry*: it sleeps in short naps, and when
+ * a worker made no progress during one, it takes over what waits behind.  The invariant: if a job waits, then
+ * a worker is waking, searching, on sentry, or between two jobs on its way to the lock; or every thread there
+ * may be is inside a function.
  *
  * What keeps it alive: one life for the users' references, one for each worker thread.
  *
@@ -48,14 +49,15 @@ struct via__worker {
     pthread_t thread;
     int number;
     struct via__parker parker;
-    int parked;           // on the idle stack or on sentry; guarded by the pool's lock
-    int batch;            // how many it took last; guarded by the pool's lock
-    uint64_t seen_runs;   // what the sentry saw; guarded by the pool's lock
-    int64_t nap_ns;       // the worker's own, while on sentry
-    int ran;              // the worker's own: the calls of its last batch, and
-    int64_t took_ns;      // how long they took
+    int parked;               // on the idle stack or on sentry; guarded by the pool's lock
+    int batch;                // how many it took last; guarded by the pool's lock
+    int leaving;              // it does not come for work any more; guarded by the pool's lock
+    uint64_t seen_runs;       // what the sentry saw; guarded by the pool's lock
+    int64_t nap_ns;           // the worker's own, while on sentry
+    int ran;                  // the worker's own: the calls of its last batch, and
+    int64_t took_ns;          // how long they took
     _Atomic int in_callbacks; // it runs callbacks of a concurrent future
-    _Atomic uint64_t runs; // jobs run; written by the worker
+    _Atomic uint64_t runs;    // jobs run; written by the worker
     _Atomic long thread_id;
     _Alignas(64) struct via__activity activity;
     _Alignas(64) _Atomic(via_cfuture *) slots[VIA__BATCH_MAX];
@@ -85,7 +87,7 @@ struct via__pool {
     size_t queued_peak, worker_peak;
     uint64_t submitted, retired_runs, cancelled, expired, rejected, helped;
 
-    _Atomic size_t dead; // jobs in queue or slots that an outsider has claimed
+    _Atomic size_t dead;                     // jobs in queue or slots that an outsider has claimed
     _Alignas(64) _Atomic size_t queued_hint; // how many wait; written under the lock, read by the searcher
 };
 

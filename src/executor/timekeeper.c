@@ -4,8 +4,9 @@
  *
  * One thread for the process, which exists only while a call with a deadline is queued.  Room is reserved
  * before a call is queued, and its timer set after, when it cannot fail any more; a call that has started
- * meanwhile is `over` and sets none.  Whoever ends the call takes the timer out before its future can go.  The thread takes a reference on the future under the lock, so the future stays while it is
- * claimed.  Lock order: hashed lock, executor's lock, this lock.
+ * meanwhile is `over` and sets none.  Whoever ends the call takes the timer out before its future can go. The
+ * thread takes a reference on the future under the lock, so the future stays while it is claimed.  Lock
+ * order: hashed lock, executor's lock, this lock.
  */
 #include <config.h>
 

@@ -13,10 +13,10 @@
 #include "base/thread.h"
 #include "executor/thread_pool.h"
 
-#define WAKE_COST_NS   (8 * VIA_US)  // what waking a thread on another core costs
-#define BATCH_NS       (4 * VIA_US)  // a batch should not take longer
-#define CALL_COST_NS   100           // of a call that does nothing, in the worker
-#define UNKNOWN_NS     VIA_MS        // a call nobody has measured counts as long
+#define WAKE_COST_NS   (8 * VIA_US) // what waking a thread on another core costs
+#define BATCH_NS       (4 * VIA_US) // a batch should not take longer
+#define CALL_COST_NS   100          // of a call that does nothing, in the worker
+#define UNKNOWN_NS     VIA_MS       // a call nobody has measured counts as long
 #define FIRST_NAP_NS   (50 * VIA_US)
 #define LONGEST_NAP_NS VIA_MS
 #define LOW_TURN       16 // every so many batches the lowest level goes first
@@ -53,9 +53,10 @@ static uint64_t runs_of(const struct via__worker *worker)
 // Whether the program's code runs in the worker, which may take as long as it likes.
 static int in_function(struct via__worker *worker)
 {
-    // Relaxed: a call that was seen to be done cleared this before (via__frame_pop(), then the completion).
-    return atomic_load_explicit(&worker->activity.current, memory_order_relaxed) != NULL
-        || atomic_load_explicit(&worker->in_callbacks, memory_order_relaxed);
+    // Relaxed: a call that was seen to be done was counted off before (via__frame_job_over(), then the
+    // completion), and a batch is counted on under the lock.
+    return atomic_load_explicit(&worker->activity.ahead, memory_order_relaxed) > 0 ||
+           atomic_load_explicit(&worker->in_callbacks, memory_order_relaxed);
 }
 
 // Under the lock: some awake worker is between two jobs, and will come to the lock before it sleeps.
@@ -63,7 +64,8 @@ static int somebody_comes(const struct via__pool *pool, const struct via__worker
 {
     for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
         struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
-        if (worker != self && !worker->parked && worker->batch <= 1 && !in_function(worker))
+        if (worker != self && !worker->parked && !worker->leaving && worker->batch <= 1 &&
+            !in_function(worker))
             return 1;
     }
     return 0;
@@ -154,8 +156,11 @@ static int steal(struct via__pool *pool, struct via__worker *thief)
             if (cf)
                 put_in_slot(thief, got++, cf);
         }
-        if (got)
+        if (got) {
             victim->batch = 1;
+            // Relaxed: a count.
+            atomic_fetch_sub_explicit(&victim->activity.ahead, got, memory_order_relaxed);
+        }
     }
     return got;
 }
@@ -179,6 +184,8 @@ static int take_batch(struct via__worker *self, int must)
             taken = steal(pool, self);
     }
     self->batch = taken;
+    // Relaxed: others look at it under the lock, or as at a hint.
+    atomic_store_explicit(&self->activity.ahead, taken, memory_order_relaxed);
     via__pool_publish_count(pool);
     struct via__worker *next = taken ? via__pool_want_worker(pool, self) : NULL;
     if (pool->blocked_submitters && taken)
@@ -194,8 +201,9 @@ static void run_one(struct via__worker *self, via_cfuture *cf)
         // Relaxed: only this thread writes it.
         atomic_store_explicit(&self->runs, runs_of(self) + 1, memory_order_relaxed);
     } else {
-        // Relaxed: a count.
+        // Relaxed: counts.
         atomic_fetch_sub_explicit(&self->pool->dead, 1, memory_order_relaxed);
+        atomic_fetch_sub_explicit(&self->activity.ahead, 1, memory_order_relaxed);
     }
 }
 
@@ -229,7 +237,8 @@ static void search(struct via__worker *self)
     struct via__pool *pool = self->pool;
     int64_t window_ns = pool->options.linger_ns;
     pthread_mutex_lock(&pool->lock);
-    if (!window_ns || pool->searching || pool->stopping || expected_ns(pool) > WAKE_COST_NS || via__pool_count(pool))
+    if (!window_ns || pool->searching || pool->stopping || expected_ns(pool) > WAKE_COST_NS ||
+        via__pool_count(pool))
         return;
     if (pool->search_skips > 0) {
         pool->search_skips--;
@@ -349,16 +358,19 @@ static enum wake wait_for_work(struct via__worker *self)
     } else if (pool->stopping) {
         wake = WAKE_TO_END;
     } else {
-        int keep = pool->worker_count <= pool->options.min_workers || pool->options.idle_timeout_ns == VIA_FOREVER;
+        int keep =
+            pool->worker_count <= pool->options.min_workers || pool->options.idle_timeout_ns == VIA_FOREVER;
         self->idle_next = pool->idle;
         pool->idle = self;
         int64_t deadline_ns = keep ? VIA_FOREVER : via__deadline(pool->options.idle_timeout_ns);
-        if (sleep_until(self, deadline_ns) < 0 && !via__pool_count(pool)
-            && pool->worker_count > pool->options.min_workers)
+        if (sleep_until(self, deadline_ns) < 0 && !via__pool_count(pool) &&
+            pool->worker_count > pool->options.min_workers)
             wake = WAKE_TO_END;
     }
-    if (wake == WAKE_TO_END)
+    if (wake == WAKE_TO_END) {
         pool->worker_count--;
+        self->leaving = 1;
+    }
     pthread_mutex_unlock(&pool->lock);
     return wake;
 }
@@ -402,6 +414,8 @@ static void died(void *arg)
     struct via__pool *pool = self->pool;
     via_cfuture *lost[VIA__BATCH_MAX];
     int lost_count = 0;
+    if (pool->options.finalizer)
+        pool->options.finalizer(pool->options.hook_arg);
     pthread_mutex_lock(&pool->lock);
     for (int i = 0; i < VIA__BATCH_MAX; i++) {
         via_cfuture *cf = take_slot(self, i);
@@ -410,12 +424,13 @@ static void died(void *arg)
     }
     via__pool_publish_count(pool);
     pool->worker_count--;
+    self->leaving = 1;
     self->batch = 0;
     if (via__pool_count(pool) && pool->worker_count < pool->options.max_workers)
         (void)via__worker_start(pool);
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < lost_count; i++)
-        via_job_fail((via_job *)lost[i], VIA_ENOMEM);
+        via__job_give_up(lost[i], VIA_ENOMEM);
     leave(self);
 }
 
@@ -438,6 +453,8 @@ static int initialize(struct via__worker *self)
     if (status < 0) {
         pool->broken = 1;
         pool->worker_count--;
+        self->leaving = 1;
+        pthread_cond_broadcast(&pool->room);
     }
     pthread_cond_broadcast(&pool->ended);
     pthread_mutex_unlock(&pool->lock);
@@ -462,7 +479,6 @@ static void *worker_main(void *arg)
     } else {
         pthread_mutex_lock(&pool->lock);
         pool->worker_count--;
-        pool->broken = pool->worker_count == 0;
         pthread_mutex_unlock(&pool->lock);
         via__pool_flush(pool, VIA_ENOMEM);
     }
@@ -479,8 +495,8 @@ int via__worker_start(struct via__pool *pool)
         return VIA_ENOMEM;
     *worker = (struct via__worker){.pool = pool, .number = pool->next_number};
     via__parker_init(&worker->parker);
-    struct via__thread_attr attr
-        = {.stack_bytes = pool->options.stack_bytes, .cpus = pool->cpus, .cpu_count = pool->options.cpu_count};
+    struct via__thread_attr attr = {
+        .stack_bytes = pool->options.stack_bytes, .cpus = pool->cpus, .cpu_count = pool->options.cpu_count};
     via__executor_live(&pool->base);
     int status = via__thread_start(&worker->thread, &attr, worker_main, worker);
     if (status < 0) {

@@ -12,13 +12,16 @@
 #include "base/slab.h"
 #include "future/cfuture.h"
 
+_Atomic(const struct via__owner_ops *) via__job_ops;
+
 static struct via__owner promise_owner;
 
 void via__cf_init(via_cfuture *cf, struct via__owner *owner, uint32_t refs, uint32_t state)
 {
     // Relaxed: the future is published later, through a lock or an atomic of whoever shares it.
     atomic_store_explicit(&cf->refs, refs, memory_order_relaxed);
-    atomic_store_explicit(&cf->state, state, memory_order_relaxed);
+    atomic_store_explicit(&cf->state, state | (uint32_t)owner->generation << VIA__GENERATION_SHIFT,
+                          memory_order_relaxed);
     cf->owner = owner;
     cf->extra = NULL;
     cf->watchers = NULL;
@@ -53,6 +56,8 @@ void via__cf_fini(via_cfuture *cf)
     // Relaxed: nobody else has a reference.
     uint32_t state = atomic_load_explicit(&cf->state, memory_order_relaxed);
     struct via__extra *extra = cf->extra;
+    if (state & VIA__WATCHED && !via__state_done(state))
+        via__cf_drop_callbacks(cf);
     if (!extra)
         return;
     if ((state & VIA__STATE_MASK) == VIA_FINISHED && !(state & VIA__TAKEN) && extra->destroy && cf->value)
@@ -78,9 +83,10 @@ via_cfuture *via_cfuture_unref(via_cfuture *cf)
 
 int via__cf_forked(const via_cfuture *cf)
 {
-    // A done future has no use for its owner, which may be gone.
-    return !via__state_done(via__cf_state(cf)) && cf->owner->generation != via__fork_generation()
-        && cf->owner != &promise_owner;
+    // The owner is not asked: it may be gone as soon as the future is done.
+    uint32_t state = via__cf_state(cf);
+    return state & VIA__OWNED && !via__state_done(state) &&
+           state >> VIA__GENERATION_SHIFT != (via__fork_generation() & UINT32_C(0xffff));
 }
 
 int via_cfuture_state(const via_cfuture *cf)
@@ -118,6 +124,12 @@ uint32_t via__cf_abandon(via_cfuture *cf)
 {
     uint32_t before;
     return change_state(cf, VIA_RUNNING, VIA_CANCELLED, VIA__ABANDONED, &before) ? before : 0;
+}
+
+uint32_t via__cf_cancel_running(via_cfuture *cf)
+{
+    uint32_t before;
+    return change_state(cf, VIA_RUNNING, VIA_CANCELLED, 0, &before) ? before : 0;
 }
 
 // The value of an abandoned call has no reader.
@@ -161,7 +173,10 @@ void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *me
 
 static int request_cancel(via_cfuture *cf, uint32_t state)
 {
-    const struct via__owner_ops *ops = cf->owner->ops;
+    // A call may end meanwhile, and its executor with it.  Acquire: pairs with the release in the executor
+    // layer.
+    const struct via__owner_ops *ops =
+        state & VIA__JOB ? atomic_load_explicit(&via__job_ops, memory_order_acquire) : cf->owner->ops;
     if (ops && ops->request)
         return ops->request(cf, state);
     // A promise that runs: its owner polls.  Relaxed: the flag orders nothing.
@@ -169,16 +184,16 @@ static int request_cancel(via_cfuture *cf, uint32_t state)
     return VIA_CANCEL_REQUESTED;
 }
 
-// Cancels a pending future from outside of its executor.  The hashed lock pins the executor: it passes through
-// the lock before it lets go of a call that it finds claimed by somebody else.
+// Cancels a pending future from outside of its executor.  The hashed lock pins the executor: it passes
+// through the lock before it lets go of a call that it finds claimed by somebody else.
 static int cancel_pending(via_cfuture *cf)
 {
     uint32_t before;
     pthread_mutex_t *lock = via__hashlock(cf);
     pthread_mutex_lock(lock);
     int done = change_state(cf, VIA_PENDING, VIA_CANCELLED, 0, &before);
-    const struct via__owner_ops *ops = cf->owner->ops;
-    if (done && ops && ops->cancelled)
+    const struct via__owner_ops *ops = done ? cf->owner->ops : NULL;
+    if (ops && ops->cancelled)
         ops->cancelled(cf);
     pthread_mutex_unlock(lock);
     if (!done)

@@ -2,19 +2,19 @@
 /*
  * The concurrent future, as the layers above see it.
  *
- * Who completes.  A future leaves PENDING and RUNNING by one atomic change of `state`, and whoever makes it is
- * the *completer*: a worker, a canceller, a promise's owner.  The completer alone then releases the waiters
- * and runs the callbacks.  `status`, `code`, `value` and `extra` are written before the change to FINISHED and
- * only read after it; of a CANCELLED future they are never read, so a function that was abandoned cannot
- * disturb anybody.
+ * Who completes.  A future leaves PENDING and RUNNING by one atomic change of `state`, and whoever makes it
+ * is the *completer*: a worker, a canceller, a promise's owner.  The completer alone then releases the
+ * waiters and runs the callbacks.  `status`, `code`, `value` and `extra` are written before the change to
+ * FINISHED and only read after it; of a CANCELLED future they are never read, so a function that was
+ * abandoned cannot disturb anybody.
  *
  * What keeps it alive.  References.  The completer needs one while it completes, and gives it away:
  * via__cf_finish() and via__cf_cancelled() consume it.
  *
  * Watches.  Waiters and callbacks hang on `watchers`, guarded by via__hashlock(future).  WATCHED is set under
- * that lock, and only while the future is not done; so a completer that finds it clear need not take the lock.
- * DELIVER says that `watchers` ends with a watch that was there from the birth of the future and is shared by
- * many: the bridge's.  It is called like the others, first of all.
+ * that lock, and only while the future is not done; so a completer that finds it clear need not take the
+ * lock. DELIVER says that `watchers` ends with a watch that was there from the birth of the future and is
+ * shared by many: the bridge's.  It is called like the others, first of all.
  *
  * Lock order: a hashed lock comes first; a pool's lock and a call's lock may be taken inside it.
  */
@@ -40,6 +40,9 @@
 #define VIA__OWNED      UINT32_C(0x100) // an executor or loop settles it, not the program
 #define VIA__SLAB       UINT32_C(0x200) // lives in a slab
 #define VIA__CALL_EXTRA UINT32_C(0x400) // `extra` is the struct of a call with options
+#define VIA__JOB        UINT32_C(0x800) // its owner is an executor
+// The upper half remembers the process: the end of via__fork_generation() at the future's birth.
+#define VIA__GENERATION_SHIFT 16
 
 struct via__watch {
     struct via__watch *next;
@@ -70,6 +73,9 @@ struct via__owner_ops {
     // 1 if only this thread could complete the future, so that blocking on it would be for ever.
     int (*only_here)(via_cfuture *cf);
 };
+
+// The operations of every job, for a future whose executor may end at any moment.  Set once, by that layer.
+extern _Atomic(const struct via__owner_ops *) via__job_ops;
 
 struct via__owner {
     const struct via__owner_ops *ops;
@@ -114,13 +120,16 @@ int via__cf_forked(const via_cfuture *cf);
 // Claims a pending future for running: 1, or 0 if somebody else did or it was cancelled.
 int via__cf_claim(via_cfuture *cf);
 
-// Writes the outcome of a claimed future and completes it.  Consumes the caller's reference.  If the future was
-// abandoned meanwhile the value is destroyed instead.  `message` is taken, and freed.
+// Writes the outcome of a claimed future and completes it.  Consumes the caller's reference.  If the future
+// was abandoned meanwhile the value is destroyed instead.  `message` is taken, and freed.
 void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message);
 
-// Cancels a RUNNING future by abandoning its function.  0 if it was not running; else the state before it, with
-// which the caller must call via__cf_completed().
+// Cancels a RUNNING future by abandoning its function.  0 if it was not running; else the state before it,
+// with which the caller must call via__cf_completed().
 uint32_t via__cf_abandon(via_cfuture *cf);
+
+// The same for a promise of a loop, which has no function: it never ran.
+uint32_t via__cf_cancel_running(via_cfuture *cf);
 
 // Releases waiters and runs callbacks after a change to done; `before` is the state before it.  Consumes the
 // caller's reference.
@@ -132,6 +141,9 @@ int via__cf_watch(via_cfuture *cf, struct via__watch *watch);
 // Takes a watch off: 1; 0 if it is not there (any more).  Once it returned, a waiter's watch is not in use.
 int via__cf_unwatch(via_cfuture *cf, struct via__watch *watch);
 
+// Frees the callbacks of a future that goes before it is done.
+void via__cf_drop_callbacks(via_cfuture *cf);
+
 // Destroys the outcome's parts; for a future without references.
 void via__cf_fini(via_cfuture *cf);
 
@@ -142,7 +154,8 @@ static inline int via__cf_is_last_ref(const via_cfuture *cf)
     return atomic_load_explicit(&cf->refs, memory_order_acquire) == 1;
 }
 
-// What a blocking wait asks before it sleeps.  Set once, by the executor layer, which knows who waits for whom.
+// What a blocking wait asks before it sleeps.  Set once, by the executor layer, which knows who waits for
+// whom.
 struct via__wait_hooks {
     // 0: sleep; 1: something was done, look again; negative: this wait could never end.  `all`: every target
     // must be done, not just one.

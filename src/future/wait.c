@@ -2,7 +2,7 @@
 /*
  * Blocking waits.
  *
- * A waiter hangs one watch on each future it waits for, all on its own stack or in one array, and parks.  Each
+ * A waiter hangs one watch on each future it waits for, all on its own stack or in one array, and parks. Each
  * watch counts down and unparks, under the hashed lock of its future; before the waiter leaves it takes every
  * watch off again, which passes through the same lock.  So no watch is in use when its memory goes.
  */
@@ -41,8 +41,8 @@ int via__wait_until(via_cfuture *const *targets, size_t count, int all, struct v
                     int (*ready)(void *arg), void *arg, int64_t deadline_ns)
 {
     // Acquire: pairs with the release by the executor layer, which fills in the table first.
-    const struct via__wait_hooks *hooks
-        = via__role.frame ? atomic_load_explicit(&via__wait_hooks, memory_order_acquire) : NULL;
+    const struct via__wait_hooks *hooks =
+        via__role.frame ? atomic_load_explicit(&via__wait_hooks, memory_order_acquire) : NULL;
     while (!ready(arg)) {
         if (deadline_ns <= 0)
             return VIA_ETIMEDOUT;
@@ -183,8 +183,8 @@ static void watch_all(struct many_wait *wait)
 
 static int check_many(via_cfuture *const *futures, size_t count, int64_t timeout_ns, int when)
 {
-    if ((!futures && count) || count > INT32_MAX || timeout_ns < 0 || when < VIA_ALL_COMPLETED
-        || when > VIA_FIRST_EXCEPTION)
+    if ((!futures && count) || count > INT32_MAX || timeout_ns < 0 || when < VIA_ALL_COMPLETED ||
+        when > VIA_FIRST_EXCEPTION)
         return VIA_EINVAL;
     for (size_t i = 0; i < count; i++) {
         if (!futures[i])
@@ -229,10 +229,12 @@ int via_cfutures_wait(via_cfuture *const *futures, size_t count, int64_t timeout
         // Relaxed: no watch is hung on yet.
         atomic_store_explicit(&wait.unfinished, wait.count, memory_order_relaxed);
         status = wait_many(&wait, timeout_ns);
+        if (status == 0)
+            status = count_done(wait.futures, wait.count);
     } else {
         status = VIA_ENOMEM;
     }
     free(wait.watches);
     free(wait.futures);
-    return status < 0 ? status : count_done(futures, count);
+    return status;
 }

@@ -23,9 +23,9 @@ int via__cf_watch(via_cfuture *cf, struct via__watch *watch)
     pthread_mutex_lock(lock);
     uint32_t state = via__cf_state(cf);
     // Acquire: with a done future comes its outcome.  Relaxed otherwise: the lock publishes the list.
-    while (!via__state_done(state)
-           && !atomic_compare_exchange_weak_explicit(&cf->state, &state, state | VIA__WATCHED,
-                                                     memory_order_acq_rel, memory_order_acquire))
+    while (!via__state_done(state) &&
+           !atomic_compare_exchange_weak_explicit(&cf->state, &state, state | VIA__WATCHED,
+                                                  memory_order_acq_rel, memory_order_acquire))
         ;
     int hung = !via__state_done(state);
     if (hung) {
@@ -51,39 +51,53 @@ int via__cf_unwatch(via_cfuture *cf, struct via__watch *watch)
     return found;
 }
 
-// Runs the watches in the order they were hung on; the list has the last one first.
-static int run_callbacks(via_cfuture *cf, struct via__watch *newest)
+// The next callback to run, taken off a done future: until then it can be removed.
+static struct via__watch *next_callback(via_cfuture *cf)
 {
-    struct via__watch *oldest = NULL;
-    int taken = 0;
-    while (newest) {
-        struct via__watch *next = newest->next;
-        newest->next = oldest;
-        oldest = newest;
-        newest = next;
-    }
-    // Relaxed: a hint for the worker's pool, which must not count on a thread that runs the program's code.
-    if (oldest && via__role.in_callbacks)
-        atomic_store_explicit(via__role.in_callbacks, 1, memory_order_relaxed);
-    while (oldest) {
-        struct via__watch *next = oldest->next;
-        taken |= oldest->fn(oldest, cf);
-        oldest = next;
-    }
-    if (via__role.in_callbacks)
-        atomic_store_explicit(via__role.in_callbacks, 0, memory_order_relaxed);
-    return taken;
-}
-
-// Takes all watches off a done future and releases the waiters among them.  A waiter may leave as soon as the
-// lock is open, so its watch is not touched after its function was called.
-static struct via__watch *detach(via_cfuture *cf, uint32_t before, struct via__watch **birth)
-{
-    struct via__watch *callbacks = NULL, **tail = &callbacks;
     pthread_mutex_t *lock = via__hashlock(cf);
     pthread_mutex_lock(lock);
     struct via__watch *watch = cf->watchers;
-    cf->watchers = NULL;
+    if (watch)
+        cf->watchers = watch->next;
+    pthread_mutex_unlock(lock);
+    return watch;
+}
+
+static void tell_pool(int in_callbacks)
+{
+    // Relaxed: a hint for the worker's pool, which must not count on a thread that runs the program's code.
+    if (via__role.in_callbacks)
+        atomic_store_explicit(via__role.in_callbacks, in_callbacks, memory_order_relaxed);
+}
+
+// Runs what detach() left on the future.  Any watch may take a reference over, so each finds one to take, and
+// this function has its own meanwhile.  Consumes the caller's reference.
+static void run_callbacks(via_cfuture *cf)
+{
+    struct via__watch *watch;
+    int to_take = 1;
+    via_cfuture_ref(cf);
+    tell_pool(1);
+    while ((watch = next_callback(cf)) != NULL) {
+        if (!to_take)
+            via_cfuture_ref(cf);
+        to_take = !watch->fn(watch, cf);
+    }
+    tell_pool(0);
+    if (to_take)
+        via_cfuture_unref(cf);
+    via_cfuture_unref(cf);
+}
+
+// Releases the waiters of a done future and leaves the callbacks on it, the first one first.  1 if there are
+// any. A waiter may leave as soon as the lock is open, so its watch is not touched after its function was
+// called.
+static int detach(via_cfuture *cf, uint32_t before, struct via__watch **birth)
+{
+    struct via__watch *callbacks = NULL;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    struct via__watch *watch = cf->watchers;
     while (watch) {
         struct via__watch *next = watch->next;
         if (!next && before & VIA__DELIVER) {
@@ -91,36 +105,34 @@ static struct via__watch *detach(via_cfuture *cf, uint32_t before, struct via__w
         } else if (watch->waiter) {
             watch->fn(watch, cf);
         } else {
-            *tail = watch;
-            tail = &watch->next;
+            watch->next = callbacks;
+            callbacks = watch;
         }
         watch = next;
     }
-    *tail = NULL;
+    cf->watchers = callbacks;
     pthread_mutex_unlock(lock);
-    return callbacks;
+    return callbacks != NULL;
 }
 
 void via__cf_completed(via_cfuture *cf, uint32_t before)
 {
-    struct via__watch *birth = NULL, *callbacks = NULL;
-    int taken = 0;
+    struct via__watch *birth = NULL;
+    int callbacks = 0;
     if (before & VIA__WATCHED)
         callbacks = detach(cf, before, &birth);
     else if (before & VIA__DELIVER)
         birth = cf->watchers;
-    // The watch from birth may take the reference, and with it the right to touch the future: so when there is
-    // anything to run after it, a reference of our own is needed.
+    // The watch from birth may take the reference, and with it the right to touch the future: so when there
+    // is anything to run after it, a reference of our own is needed.
     if (callbacks && birth)
         via_cfuture_ref(cf);
-    if (birth && birth->fn(birth, cf)) {
-        if (!callbacks)
-            return;
-    } else if (birth && callbacks) {
+    int taken = birth && birth->fn(birth, cf);
+    if (birth && callbacks && !taken)
         via_cfuture_unref(cf);
-    }
-    taken = run_callbacks(cf, callbacks);
-    if (!taken)
+    if (callbacks)
+        run_callbacks(cf);
+    else if (!taken)
         via_cfuture_unref(cf);
 }
 
@@ -174,4 +186,14 @@ int via_cfuture_remove_done_callback(via_cfuture *cf, via_cfuture_fn fn, void *a
     }
     pthread_mutex_unlock(lock);
     return count;
+}
+
+void via__cf_drop_callbacks(via_cfuture *cf)
+{
+    struct via__watch *watch = cf->watchers;
+    while (watch && watch->fn == run_callback) {
+        struct via__watch *next = watch->next;
+        free(watch);
+        watch = next;
+    }
 }

@@ -9,8 +9,10 @@
  */
 #include <config.h>
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/lock.h"
@@ -43,9 +45,10 @@ static int64_t linger_that_pays(int64_t linger_ns)
 static void arrive_nudge(via_loop *loop, struct via__post *post)
 {
     (void)post;
-    // Acquire: pairs with the release in via__loop_nudge(), so that the tick which takes this sees what was
-    // done before it, also by one who found the nudge on its way.
-    atomic_exchange_explicit(&loop->nudged, 0, memory_order_acquire);
+    // Acquire: pairs with the release in nudge(), so that the tick which takes this sees what was done before
+    // it, also by one who found the nudge on its way.  Release: the link was read before the next one pushes
+    // it.
+    atomic_exchange_explicit(&loop->nudged, 0, memory_order_acq_rel);
 }
 
 static void drop_nudge(via_loop *loop, struct via__post *post)
@@ -83,6 +86,19 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
     atomic_init(&loop->debug, is_debug_wanted());
 }
 
+// Tells whether there is room for what a base opens.  libevent ends the program if it cannot make the pair of
+// descriptors for its signals, so this is looked at before: epoll, its timer, and the pair.
+static int has_room_for_base(const via_loop *loop)
+{
+    int fds[4], count = 0;
+    while (count < 4 && (fds[count] = fcntl(loop->wake.read_fd, F_DUPFD_CLOEXEC, 0)) >= 0)
+        count++;
+    int status = count == 4 ? 0 : -errno;
+    while (count > 0)
+        close(fds[--count]);
+    return status;
+}
+
 static struct event_base *new_base(void)
 {
     struct event_config *config = event_config_new();
@@ -115,6 +131,9 @@ static void free_memory(via_loop *loop)
 
 static int init_base(via_loop *loop, struct event_base *base)
 {
+    int room = base ? 0 : has_room_for_base(loop);
+    if (room < 0)
+        return room;
     errno = 0;
     loop->base = base ? base : new_base();
     if (!loop->base)

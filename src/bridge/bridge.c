@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The bridge's state of a loop: how completions arrive, and what becomes of it when the loop closes. */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include <viaduct/bridge.h>
+#include <viaduct/error.h>
+
+#include "bridge/future.h"
+
+// In the completing thread: hands the call over to the loop, together with the completer's reference.
+static int deliver(struct via__watch *watch, via_cfuture *cf)
+{
+    struct via__bridge *bridge = VIA__CONTAINER_OF(watch, struct via__bridge, delivery);
+    if (via__loop_post_completion(bridge->loop, &cf->link) == 0)
+        return 1;
+    via__bridge_die(bridge);
+    return 0;
+}
+
+static struct via__pair *pair_of_link(uintptr_t *link)
+{
+    via_cfuture *cf = VIA__CONTAINER_OF(link, via_cfuture, link);
+    return VIA__CONTAINER_OF(cf, struct via__pair, cf);
+}
+
+static void drop_delivery_ref(via_cfuture *cf)
+{
+    // The future has a reference; if there is no third, nobody can make one now, and no atomic change is
+    // needed. Acquire: pairs with the release by whoever dropped theirs.  Relaxed: the loop's thread reads it
+    // next.
+    if (atomic_load_explicit(&cf->refs, memory_order_acquire) == 2)
+        atomic_store_explicit(&cf->refs, 1, memory_order_relaxed);
+    else
+        via_cfuture_unref(cf);
+}
+
+static void arrive(via_loop *loop, uintptr_t *link)
+{
+    struct via__pair *pair = pair_of_link(link);
+    (void)loop;
+    drop_delivery_ref(&pair->cf);
+    via__future_settle(&pair->future, (int)(via__cf_state(&pair->cf) & VIA__STATE_MASK));
+    via__future_land(&pair->future);
+}
+
+// The closer has dropped the in-flight reference: only the concurrent future is left to let go.
+static void arrive_too_late(via_loop *loop, uintptr_t *link)
+{
+    via_cfuture_unref(&pair_of_link(link)->cf);
+    via__bridge_die(loop->bridge);
+}
+
+static void close_one(via_future *future)
+{
+    switch (future->sort) {
+    case VIA__SORT_CALL:
+        via_cfuture_cancel(future->cf);
+        break;
+    case VIA__SORT_WRAP:
+        via__wrap_detach(future);
+        break;
+    default:
+        via__promise_finish(future, VIA_ECLOSED, 0, NULL, NULL);
+        return;
+    }
+    future->in_flight = 0;
+    via_future_unref(future);
+}
+
+static void close_bridge(via_loop *loop, struct via__loop_closer *closer)
+{
+    struct via__bridge *bridge = VIA__CONTAINER_OF(closer, struct via__bridge, closer);
+    (void)loop;
+    bridge->closed = 1;
+    // Relaxed: no other thread counts before the inbox is shut, which comes later and orders this.
+    atomic_store_explicit(&bridge->lives, bridge->futures + bridge->in_flight + 1, memory_order_relaxed);
+    while (!via__list_empty(&bridge->pending)) {
+        via_future *future = VIA__CONTAINER_OF(bridge->pending.next, via_future, pending);
+        via__list_remove(&future->pending);
+        close_one(future);
+    }
+    if (bridge->executor) {
+        (void)via_executor_shutdown(bridge->executor, 0, 0);
+        bridge->executor = via_executor_unref(bridge->executor);
+    }
+    via__slab_leave(bridge->slab);
+    via__bridge_die(bridge);
+}
+
+void via__bridge_die(struct via__bridge *bridge)
+{
+    // Release, for the thread that will free; acquire, for the case that it is this one.
+    if (atomic_fetch_sub_explicit(&bridge->lives, 1, memory_order_acq_rel) == 1) {
+        via__loop_unpin(bridge->loop);
+        free(bridge);
+    }
+}
+
+static int is_this_thread(via_cfuture *cf)
+{
+    struct via__bridge *bridge = VIA__CONTAINER_OF(cf->owner, struct via__bridge, owner);
+    return via__loop_is_here(bridge->loop);
+}
+
+// A request of another thread on its way to the loop.
+struct cancel_post {
+    struct via__post post;
+    via_cfuture *cf;
+};
+
+static void cancel_arrives(via_loop *loop, struct via__post *post)
+{
+    struct cancel_post *request = (struct cancel_post *)post;
+    via_future *future = &VIA__CONTAINER_OF(request->cf, struct via__pair, cf)->future;
+    (void)loop;
+    // Without references the promise was broken, and its concurrent future is done.
+    if (future->refs > 0 && future->state == VIA_PENDING)
+        via_future_cancel(future);
+    via_cfuture_unref(request->cf);
+    free(request);
+}
+
+static void cancel_dropped(via_loop *loop, struct via__post *post)
+{
+    struct cancel_post *request = (struct cancel_post *)post;
+    (void)loop;
+    via_cfuture_unref(request->cf);
+    free(request);
+}
+
+static int request_cancel(via_cfuture *cf, uint32_t state)
+{
+    static const struct via__post_kind kind = {.arrive = cancel_arrives, .drop = cancel_dropped};
+    struct via__bridge *bridge = VIA__CONTAINER_OF(cf->owner, struct via__bridge, owner);
+    (void)state;
+    struct cancel_post *request = malloc(sizeof *request);
+    if (!request)
+        return VIA_ENOMEM;
+    *request = (struct cancel_post){.post = {.kind = &kind}, .cf = via_cfuture_ref(cf)};
+    if (via__loop_post(bridge->loop, &request->post) < 0) {
+        cancel_dropped(bridge->loop, &request->post);
+        return VIA_CANCEL_TOO_LATE;
+    }
+    return VIA_CANCEL_REQUESTED;
+}
+
+static const struct via__owner_ops promise_ops = {.request = request_cancel, .only_here = is_this_thread};
+
+struct via__bridge *via__bridge_of(via_loop *loop)
+{
+    if (loop->bridge)
+        return loop->bridge;
+    struct via__bridge *bridge = malloc(sizeof *bridge);
+    struct via__slab *slab = via__slab_new(sizeof(struct via__pair));
+    if (!bridge || !slab) {
+        free(bridge);
+        if (slab)
+            via__slab_leave(slab);
+        return NULL;
+    }
+    *bridge = (struct via__bridge){.loop = via__loop_pin(loop), .slab = slab, .delivery = {.fn = deliver}};
+    bridge->owner = (struct via__owner){.ops = &promise_ops, .generation = loop->generation};
+    via__list_init(&bridge->pending);
+    via__loop_add_closer(loop, &bridge->closer, close_bridge);
+    loop->on_completion = arrive;
+    loop->on_completion_dropped = arrive_too_late;
+    loop->bridge = bridge;
+    return bridge;
+}

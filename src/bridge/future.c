@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The loop's futures: references, states, outcomes.  The design is at the head of future.h. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <viaduct/error.h>
+
+#include "bridge/future.h"
+
+#define FAILED_MAP(X) X(VIA_EINVAL) X(VIA_ENOMEM) X(VIA_ECLOSED) X(VIA_EFORKED) X(VIA_ESTATE) X(VIA_EFOREIGN)
+
+// Futures that failed before there was a loop or memory to make one of.  They are never freed.
+static struct via__pair failed_pairs[] = {
+#define FAILED(failure)                                                                                      \
+    {.cf = {.refs = 1, .state = (uint32_t)VIA_FINISHED | VIA__OWNED, .status = (failure)},                   \
+     .future = {.state = VIA_FINISHED, .refs = 1}},
+    FAILED_MAP(FAILED)
+#undef FAILED
+};
+
+via_future *via__future_failed(int status)
+{
+    size_t count = sizeof failed_pairs / sizeof failed_pairs[0], at = 0;
+    while (at < count - 1 && failed_pairs[at].cf.status != status)
+        at++;
+    return &failed_pairs[at].future;
+}
+
+static via_cfuture *cf_of(const via_future *future)
+{
+    return future->loop ? future->cf : &VIA__CONTAINER_OF(future, struct via__pair, future)->cf;
+}
+
+void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
+                      enum via__future_sort sort)
+{
+    *future = (via_future){
+        .loop = bridge->loop, .cf = cf, .refs = 1, .state = VIA_PENDING, .sort = (unsigned char)sort};
+    via__list_push_back(&bridge->pending, &future->pending);
+    bridge->futures++;
+}
+
+via_future *via__promise_new(struct via__bridge *bridge)
+{
+    struct via__pair *pair = via__slab_alloc(bridge->slab);
+    if (!pair)
+        return NULL;
+    via__cf_init(&pair->cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | VIA__SLAB);
+    via__future_init(&pair->future, bridge, &pair->cf, VIA__SORT_PROMISE);
+    return &pair->future;
+}
+
+void via__pair_fail(struct via__pair *pair, int status)
+{
+    struct via__bridge *bridge = via__future_bridge(&pair->future);
+    via__cf_init(&pair->cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | VIA__SLAB);
+    pair->future.sort = VIA__SORT_PROMISE;
+    via__promise_finish(&pair->future, status, 0, NULL, NULL);
+}
+
+void via__promise_finish(via_future *future, int status, int code, void *value, char *message)
+{
+    via__cf_finish(via_cfuture_ref(future->cf), status, code, value, message);
+    via__future_settle(future, VIA_FINISHED);
+}
+
+void via__promise_cancel(via_future *future)
+{
+    uint32_t before = via__cf_cancel_running(future->cf);
+    if (before)
+        via__cf_completed(via_cfuture_ref(future->cf), before);
+    via__future_settle(future, VIA_CANCELLED);
+}
+
+void via__future_settle(via_future *future, int state)
+{
+    if (future->state != VIA_PENDING)
+        return;
+    via__list_remove(&future->pending);
+    future->state = (unsigned char)state;
+    future->looked |= state == VIA_CANCELLED;
+    if (future->fn)
+        via__future_schedule(future);
+}
+
+void via__future_launch(via_future *future)
+{
+    future->in_flight = 1;
+    future->refs++;
+    via__future_bridge(future)->in_flight++;
+    via__loop_call_begins(future->loop);
+}
+
+void via__future_land(via_future *future)
+{
+    via_loop *loop = future->loop;
+    future->in_flight = 0;
+    via__future_bridge(future)->in_flight--;
+    via_future_unref(future);
+    via__loop_call_ends(loop);
+}
+
+via_future *via_future_new(via_loop *loop)
+{
+    int status = via__loop_check(loop);
+    if (status < 0)
+        return via__future_failed(status);
+    struct via__bridge *bridge = via__bridge_of(loop);
+    via_future *future = bridge ? via__promise_new(bridge) : NULL;
+    return future ? future : via__future_failed(VIA_ENOMEM);
+}
+
+via_future *via_future_ref(via_future *future)
+{
+    if (future && future->loop)
+        future->refs++;
+    return future;
+}
+
+// An error that nobody looked at would vanish without a trace.
+static void report_unseen(via_future *future)
+{
+    struct via_outcome outcome;
+    if (future->looked || future->state != VIA_FINISHED || via__future_bridge(future)->closed ||
+        via_cfuture_outcome(future->cf, &outcome) < 0 || outcome.status >= 0)
+        return;
+    struct via_exception exception = {.message = "the error of a future was never looked at",
+                                      .status = outcome.status,
+                                      .loop = future->loop,
+                                      .future = future,
+                                      .text = outcome.message};
+    // The handler may look at the future, and even take a reference and give it back.
+    future->looked = 1;
+    future->refs++;
+    via_loop_call_exception_handler(future->loop, &exception);
+    future->refs--;
+}
+
+// A promise that nobody can keep any more is cancelled for the threads that still wait for it.
+static void break_promise(via_future *future)
+{
+    via__list_remove(&future->pending);
+    uint32_t before = via__cf_cancel_running(future->cf);
+    if (before)
+        via__cf_completed(via_cfuture_ref(future->cf), before);
+}
+
+static void free_memory(via_future *future, struct via__bridge *bridge)
+{
+    via_cfuture *cf = future->cf;
+    if (future->sort == VIA__SORT_WRAP) {
+        via__wrap_free(future);
+    } else if (!bridge->closed && via__cf_is_last_ref(cf)) {
+        via__cf_fini(cf);
+        via__slab_free(cf);
+    } else {
+        via_cfuture_unref(cf);
+    }
+}
+
+static void last_unref(via_future *future)
+{
+    struct via__bridge *bridge = via__future_bridge(future);
+    report_unseen(future);
+    if (future->refs)
+        return;
+    if (future->state == VIA_PENDING && future->sort == VIA__SORT_PROMISE)
+        break_promise(future);
+    else if (future->state == VIA_PENDING)
+        via__list_remove(&future->pending);
+    while (future->more) {
+        struct via__future_callback *next = future->more->next;
+        free(future->more);
+        future->more = next;
+    }
+    int closed = bridge->closed;
+    if (!closed)
+        bridge->futures--;
+    free_memory(future, bridge);
+    if (closed)
+        via__bridge_die(bridge);
+}
+
+// Only what runs on is left of a call that does not own its argument: whose is the argument now?
+static void report_dropped(const via_future *future)
+{
+    struct via_exception exception = {.message = "a pending call that does not own its argument was dropped",
+                                      .loop = future->loop};
+    // Relaxed: an option of the loop.
+    if (atomic_load_explicit(&future->loop->debug, memory_order_relaxed) &&
+        !via__future_bridge(future)->closed)
+        via_loop_call_exception_handler(future->loop, &exception);
+}
+
+via_future *via_future_unref(via_future *future)
+{
+    if (!future || !future->loop)
+        return NULL;
+    future->refs--;
+    if (future->refs == 0)
+        last_unref(future);
+    else if (future->refs == 1 && future->in_flight && future->state == VIA_PENDING && future->arg_borrowed)
+        report_dropped(future);
+    return NULL;
+}
+
+int via_future_state(const via_future *future)
+{
+    return future ? future->state : VIA_EINVAL;
+}
+
+int via_future_done(const via_future *future)
+{
+    return future ? future->state != VIA_PENDING : VIA_EINVAL;
+}
+
+via_loop *via_future_loop(const via_future *future)
+{
+    return future ? future->loop : NULL;
+}
+
+int via_future_cancel(via_future *future)
+{
+    if (!future)
+        return VIA_EINVAL;
+    if (!future->loop)
+        return VIA_CANCEL_TOO_LATE;
+    int status = via__loop_check(future->loop);
+    if (status < 0)
+        return status;
+    if (future->state != VIA_PENDING)
+        return VIA_CANCEL_TOO_LATE;
+    if (future->sort == VIA__SORT_PROMISE) {
+        via__promise_cancel(future);
+        return VIA_CANCEL_NEVER_RAN;
+    }
+    // Cancelling may run a hook that drops the program's reference.
+    via_future_ref(future);
+    status = via_cfuture_cancel(future->cf);
+    if (status == VIA_CANCEL_NEVER_RAN || status == VIA_CANCEL_ABANDONED)
+        via__future_settle(future, VIA_CANCELLED);
+    via_future_unref(future);
+    return status;
+}
+
+// What a promise must be to be settled by the program.
+static int check_promise(const via_future *future)
+{
+    if (!future)
+        return VIA_EINVAL;
+    if (!future->loop)
+        return VIA_ESTATE;
+    int status = via__loop_check(future->loop);
+    if (status < 0)
+        return status;
+    return future->sort == VIA__SORT_PROMISE && future->state == VIA_PENDING ? 0 : VIA_ESTATE;
+}
+
+int via_future_set_result(via_future *future, void *value, void (*destroy)(void *value))
+{
+    int status = check_promise(future);
+    if (status < 0)
+        return status;
+    if (destroy) {
+        future->cf->extra = calloc(1, sizeof *future->cf->extra);
+        if (!future->cf->extra)
+            return VIA_ENOMEM;
+        future->cf->extra->destroy = destroy;
+    }
+    via__promise_finish(future, 0, 0, value, NULL);
+    return 0;
+}
+
+int via_future_set_error(via_future *future, int status, int code, const char *message)
+{
+    int checked = future && status >= 0 ? VIA_EINVAL : check_promise(future);
+    if (checked < 0)
+        return checked;
+    via__promise_finish(future, status, status == VIA_EFAILED ? code : 0, NULL,
+                        message ? strdup(message) : NULL);
+    return 0;
+}
+
+static int read_outcome(via_future *future, struct via_outcome *outcome,
+                        int (*read)(via_cfuture *cf, struct via_outcome *outcome))
+{
+    if (!future || !outcome)
+        return VIA_EINVAL;
+    if (future->state == VIA_PENDING)
+        return VIA_EPENDING;
+    if (future->loop)
+        future->looked = 1;
+    if (future->state != VIA_CANCELLED)
+        return read(cf_of(future), outcome);
+    *outcome = (struct via_outcome){.status = VIA_ECANCELED};
+    return 0;
+}
+
+int via_future_outcome(via_future *future, struct via_outcome *outcome)
+{
+    return read_outcome(future, outcome, via_cfuture_outcome);
+}
+
+int via_future_take(via_future *future, struct via_outcome *outcome)
+{
+    return read_outcome(future, outcome, via_cfuture_take);
+}
+
+int via_future_result(via_future *future, void **value)
+{
+    struct via_outcome outcome;
+    int status = via_future_outcome(future, &outcome);
+    if (status < 0)
+        return status;
+    if (outcome.status == 0 && value)
+        *value = outcome.value;
+    return outcome.status;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The loop's futures, inside.
+ *
+ * A future of a loop is the face that a concurrent future shows to the loop.  It has no outcome of its own:
+ * it says when the concurrent one may be looked at in the loop's thread.  There are three sorts.
+ *
+ *   a call     a *pair*: the concurrent future that the executor completes, and the loop's, in one block.
+ *   a promise  a pair whose concurrent future the loop itself completes.  It counts as RUNNING from birth, so
+ *              that other threads can only ask for it to be cancelled.
+ *   a wrap     the face of somebody else's concurrent future, in memory of its own.
+ *
+ * Who completes.  The loop's thread alone settles a future, in via__future_settle().  For a call and a wrap
+ * that happens when the completion arrives through the inbox; or at once when cancelling ended the concurrent
+ * future, and then the arrival finds it settled.
+ *
+ * What keeps it alive.  `refs`, counted in the loop's thread: the program's, one while a completion is still
+ * to arrive (`in_flight`), one while callbacks wait in the ready queue.  A future with references holds one
+ * on its concurrent future; a pair's memory goes with its concurrent future.
+ *
+ * Closing.  The closer settles promises with VIA_ECLOSED, asks calls to stop, and drops the in-flight
+ * references, so that later only concurrent futures, which are thread-safe, are touched by workers.  The
+ * bridge's state lives until every future and every completion still under way has gone (`lives`).
+ */
+#ifndef VIADUCT_BRIDGE_FUTURE_H
+#define VIADUCT_BRIDGE_FUTURE_H
+
+#include <viaduct/executor.h>
+#include <viaduct/future.h>
+
+#include "base/list.h"
+#include "base/slab.h"
+#include "future/cfuture.h"
+#include "loop/loop.h"
+
+enum via__future_sort { VIA__SORT_CALL, VIA__SORT_PROMISE, VIA__SORT_WRAP };
+
+struct via__future_callback {
+    struct via__future_callback *next;
+    via_future_fn fn;
+    void *arg;
+};
+
+struct via_future {
+    union {
+        struct via__list pending; // in the bridge's list, until it is settled
+        struct via__ready ready;  // in the ready queue, with callbacks to run
+    };
+    via_loop *loop; // NULL for the futures that stand for a failed start
+    via_cfuture *cf;
+    via_future_fn fn; // the first callback, which needs no memory
+    void *arg;
+    struct via__future_callback *more;
+    uint32_t refs;
+    unsigned char state; // enum via_state
+    unsigned char sort;
+    unsigned char in_flight : 1;    // a completion is still to arrive
+    unsigned char queued : 1;       // in the ready queue
+    unsigned char looked : 1;       // somebody has seen the outcome
+    unsigned char arg_borrowed : 1; // the call does not own its argument
+};
+
+struct via__pair {
+    via_cfuture cf; // first: the block goes with it
+    via_future future;
+};
+
+struct via__bridge {
+    via_loop *loop;
+    struct via__owner owner;    // of promises
+    struct via__watch delivery; // hangs on every call from birth
+    struct via__loop_closer closer;
+    struct via__list pending; // futures that are not settled
+    struct via__slab *slab;   // of pairs
+    via_executor *executor;   // the default one
+    int executor_shut;
+    int closed;
+    size_t futures; // alive, while the loop is open
+    size_t in_flight;
+    _Atomic size_t lives; // after it was closed: futures, completions under way, and one for the closer
+};
+
+// The bridge's state of a loop, made at first use; NULL if memory ran out.
+struct via__bridge *via__bridge_of(via_loop *loop);
+void via__bridge_die(struct via__bridge *bridge);
+
+static inline struct via__bridge *via__future_bridge(const via_future *future)
+{
+    return future->loop->bridge;
+}
+
+// A future that failed before there was anything to allocate.
+via_future *via__future_failed(int status);
+
+// Initializes a future with one reference and puts it on the pending list.
+void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
+                      enum via__future_sort sort);
+
+// A fresh promise; NULL if memory ran out.
+via_future *via__promise_new(struct via__bridge *bridge);
+
+// Turns a pair whose job was never queued into a promise that has failed.
+void via__pair_fail(struct via__pair *pair, int status);
+
+// In the loop's thread: the future is done from now on; its callbacks are scheduled.
+void via__future_settle(via_future *future, int state);
+
+void via__promise_finish(via_future *future, int status, int code, void *value, char *message);
+void via__promise_cancel(via_future *future);
+
+// Marks that a completion will arrive: it holds a reference.  And that it has, or never will.
+void via__future_launch(via_future *future);
+void via__future_land(via_future *future);
+
+// wrap.c: takes the watch off when the loop closes.
+void via__wrap_detach(via_future *future);
+void via__wrap_free(via_future *future);
+
+// callbacks.c
+void via__future_schedule(via_future *future);
+
+#endif

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Calls on executors with futures of the loop: one block for both futures of a call. */
+#include <config.h>
+
+#include <viaduct/bridge.h>
+#include <viaduct/error.h>
+
+#include "bridge/future.h"
+#include "executor/executor.h"
+
+static via_future *fail(const struct via_call *call, int status)
+{
+    if (call && call->destroy)
+        call->destroy(call->arg);
+    return via__future_failed(status);
+}
+
+// A failure that has a loop and memory is a future like any other, with callbacks.
+static via_future *fail_here(struct via__bridge *bridge, const struct via_call *call, int status)
+{
+    if (call && call->destroy)
+        call->destroy(call->arg);
+    via_future *future = via__promise_new(bridge);
+    if (!future)
+        return via__future_failed(VIA_ENOMEM);
+    via__promise_finish(future, status, 0, NULL, NULL);
+    return future;
+}
+
+static via_future *launch(struct via__bridge *bridge, via_executor *executor, const struct via_call *call)
+{
+    struct via__pair *pair = via__slab_alloc(bridge->slab);
+    if (!pair)
+        return fail(call, VIA_ENOMEM);
+    int status = via__job_init(&pair->cf, executor, call, 2, VIA__SLAB | VIA__DELIVER);
+    via__future_init(&pair->future, bridge, &pair->cf, VIA__SORT_CALL);
+    if (status < 0) {
+        via__pair_fail(pair, status);
+        return &pair->future;
+    }
+    pair->cf.watchers = &bridge->delivery;
+    pair->future.arg_borrowed = call->kind == VIA_CALL_POINTER && call->arg && !call->destroy;
+    via__future_launch(&pair->future);
+    status = via__job_submit(&pair->cf, VIA__SUBMIT_MUST_NOT_BLOCK);
+    if (status < 0) {
+        via__cf_fini(&pair->cf);
+        via__pair_fail(pair, status);
+        via__future_land(&pair->future);
+    }
+    return &pair->future;
+}
+
+via_future *via_run_in_executor(via_loop *loop, via_executor *executor, const struct via_call *call)
+{
+    int status = via__loop_check(loop);
+    if (status < 0)
+        return fail(call, status);
+    struct via__bridge *bridge = via__bridge_of(loop);
+    if (!bridge)
+        return fail(call, VIA_ENOMEM);
+    if (!call)
+        return fail_here(bridge, call, VIA_EINVAL);
+    if (!executor)
+        status = via_loop_default_executor(loop, &executor);
+    return status < 0 ? fail_here(bridge, call, status) : launch(bridge, executor, call);
+}
+
+via_future *via_to_thread(via_call_fn fn, void *arg)
+{
+    struct via_call call = VIA_CALL(fn, arg);
+    via_loop *loop = via_loop_current();
+    return loop ? via_run_in_executor(loop, NULL, &call) : via__future_failed(VIA_ESTATE);
+}
