@@ -45,11 +45,17 @@ static void arrive(via_loop *loop, uintptr_t *link)
     via__future_land(&pair->future);
 }
 
-// The closer has dropped the in-flight reference: only the concurrent future is left to let go.
+// The closer has dropped the in-flight references of pending futures; a future that was settled before its
+// completion came, because it was cancelled, still has one.
 static void arrive_too_late(via_loop *loop, uintptr_t *link)
 {
-    via_cfuture_unref(&pair_of_link(link)->cf);
-    via__bridge_die(loop->bridge);
+    struct via__pair *pair = pair_of_link(link);
+    struct via__bridge *bridge = loop->bridge;
+    via_cfuture_ref(&pair->cf);
+    via__future_forget_flight(&pair->future);
+    via_cfuture_unref(&pair->cf);
+    via_cfuture_unref(&pair->cf);
+    via__bridge_die(bridge);
 }
 
 static void close_one(via_future *future)
@@ -62,11 +68,10 @@ static void close_one(via_future *future)
         via__wrap_detach(future);
         break;
     default:
-        via__promise_finish(future, VIA_ECLOSED, 0, NULL, NULL);
-        return;
+        // Threads that wait are released; the loop's future stays as it is, since nobody is left to be told.
+        via__cf_finish(via_cfuture_ref(future->cf), VIA_ECLOSED, 0, NULL, NULL);
     }
-    future->in_flight = 0;
-    via_future_unref(future);
+    via__future_forget_flight(future);
 }
 
 static void close_bridge(via_loop *loop, struct via__loop_closer *closer)

@@ -30,7 +30,9 @@ static void run(via_loop *loop, struct via__ready *ready)
     call(loop, future, fn, arg);
     while (more) {
         struct via__future_callback *next = more->next;
-        call(loop, future, more->fn, more->arg);
+        // A callback that closed the loop was the last one.
+        if (!loop->close_requested)
+            call(loop, future, more->fn, more->arg);
         free(more);
         more = next;
     }

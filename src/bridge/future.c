@@ -102,6 +102,14 @@ void via__future_land(via_future *future)
     via__loop_call_ends(loop);
 }
 
+void via__future_forget_flight(via_future *future)
+{
+    if (!future->in_flight)
+        return;
+    future->in_flight = 0;
+    via_future_unref(future);
+}
+
 via_future *via_future_new(via_loop *loop)
 {
     int status = via__loop_check(loop);
@@ -230,6 +238,8 @@ int via_future_cancel(via_future *future)
     int status = via__loop_check(future->loop);
     if (status < 0)
         return status;
+    // Who asks for the cancel does not care for an error any more.
+    future->looked = 1;
     if (future->state != VIA_PENDING)
         return VIA_CANCEL_TOO_LATE;
     if (future->sort == VIA__SORT_PROMISE) {

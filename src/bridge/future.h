@@ -112,6 +112,9 @@ void via__promise_cancel(via_future *future);
 void via__future_launch(via_future *future);
 void via__future_land(via_future *future);
 
+// When the loop closes: drops the reference of a completion that will not be seen to arrive.
+void via__future_forget_flight(via_future *future);
+
 // wrap.c: takes the watch off when the loop closes.
 void via__wrap_detach(via_future *future);
 void via__wrap_free(via_future *future);

@@ -54,8 +54,10 @@ static void arrive(via_loop *loop, struct via__post *post)
 static void drop(via_loop *loop, struct via__post *post)
 {
     struct wrap *wrap = VIA__CONTAINER_OF(post, struct wrap, post);
+    struct via__bridge *bridge = loop->bridge;
+    via__future_forget_flight(&wrap->future);
     watch_ends(wrap);
-    via__bridge_die(loop->bridge);
+    via__bridge_die(bridge);
 }
 
 // In the completing thread.  After a successful post the wrap may be gone.
