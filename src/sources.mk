@@ -50,16 +50,19 @@ libviaduct_future_la_SOURCES = \
   src/future/watch.c
 libviaduct_executor_la_SOURCES = \
   src/executor/cancel.c \
+  src/executor/custom.c \
   src/executor/deadlock.c \
   src/executor/executor.c \
   src/executor/executor.h \
   src/executor/frame.c \
   src/executor/frame.h \
+  src/executor/inline.c \
   src/executor/interrupt.c \
   src/executor/job.c \
   src/executor/map.c \
   src/executor/queue.c \
   src/executor/queue.h \
+  src/executor/serial.c \
   src/executor/thread_pool.c \
   src/executor/thread_pool.h \
   src/executor/timekeeper.c \

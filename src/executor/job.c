@@ -199,6 +199,9 @@ int via__job_claim_outside(via_cfuture *cf, enum via__claim why)
     if (claimed) {
         via_executor *executor = via__job_executor(cf);
         via__executor_live(executor);
+        // The outsider ends a job of its own, so to say; the one in the queue is let go by its executor.
+        if (executor->kind->jobs_live)
+            via__executor_live(executor);
         if (executor->kind->claimed)
             executor->kind->claimed(executor, cf, why);
     }
@@ -208,10 +211,12 @@ int via__job_claim_outside(via_cfuture *cf, enum via__claim why)
 
 void via__job_let_go(via_cfuture *cf)
 {
+    via_executor *executor = via__job_executor(cf);
     pthread_mutex_t *lock = via__hashlock(cf);
     pthread_mutex_lock(lock);
     pthread_mutex_unlock(lock);
     via_cfuture_unref(cf);
+    job_over(executor);
 }
 
 static int call_function(struct via__frame *frame, struct via__call_extra *extra, void **result)
@@ -311,6 +316,7 @@ int via__job_execute(via_cfuture *cf)
         via_executor *executor = via__job_executor(cf);
         via__job_end(cf, VIA_ETIMEDOUT);
         via__executor_die(executor); // the life from the claim
+        job_over(executor);
         return 0;
     }
     if (!via__cf_claim(cf)) {

@@ -119,7 +119,8 @@ static void arm_for_timers(via_loop *loop)
 // Before it goes to sleep the loop asks its runner, who may know that it would be for ever.
 static void ask_when_idle(via_loop *loop)
 {
-    if (loop->idle && !loop->stop_requested && !loop->break_requested && !via__loop_outstanding(loop) && loop->idle(loop, loop->idle_arg))
+    if (loop->idle && !loop->stop_requested && !loop->break_requested && !via__loop_outstanding(loop) &&
+        loop->idle(loop, loop->idle_arg))
         loop->break_requested = 1;
 }
 
