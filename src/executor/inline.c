@@ -1,82 +1,170 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The inline executor: a call runs in the thread that submits it.  `lock` guards figures only. */
+/* The inline executor: each job is run by the thread that submits it, before submitting returns. */
 #include <config.h>
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/list.h"
 #include "base/lock.h"
+#include "base/thread.h"
 #include "executor/executor.h"
 
 struct inline_executor {
-    via_executor base; // first
-    pthread_mutex_t lock;
-    pthread_cond_t idle; // signalled when no call runs
+    via_executor base;    // first
+    pthread_mutex_t lock; // guards what follows
+    pthread_cond_t ended; // a run has ended
+    struct via__list runs;
     int stopping;
     size_t running;
-    uint64_t submitted, completed, expired;
+    uint64_t submitted, completed, rejected;
 };
+
+// A call under way, on the stack of its thread.
+struct run {
+    struct via__list link; // the longest is the first
+    struct inline_executor *executor;
+    via_cfuture *cf; // with a reference of its own
+    struct via_stuck_call call;
+    int64_t started_ns;
+};
+
+static void begin(struct run *run, via_cfuture *cf)
+{
+    const struct via__call_extra *extra = via__job_extra(cf);
+    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
+    run->cf = via_cfuture_ref(cf);
+    run->call.name = extra ? extra->name : NULL;
+    run->call.function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
+    run->call.thread_id = via__thread_id();
+    run->started_ns = via_now_ns();
+}
+
+static void end(void *arg)
+{
+    struct run *run = arg;
+    struct inline_executor *self = run->executor;
+    pthread_mutex_lock(&self->lock);
+    via__list_remove(&run->link);
+    self->running--;
+    self->completed++;
+    pthread_cond_broadcast(&self->ended);
+    pthread_mutex_unlock(&self->lock);
+    via_cfuture_unref(run->cf);
+}
 
 static int submit(via_executor *executor, via_cfuture *job, enum via__submit how)
 {
     struct inline_executor *self = (struct inline_executor *)executor;
+    struct run run = {.executor = self};
     (void)how;
+    begin(&run, job);
     pthread_mutex_lock(&self->lock);
-    int status = self->stopping ? VIA_ESHUTDOWN : 0;
-    self->running += status == 0;
-    self->submitted += status == 0;
+    int stopping = self->stopping;
+    if (stopping) {
+        self->rejected++;
+    } else {
+        self->submitted++;
+        self->running++;
+        via__list_push_back(&self->runs, &run.link);
+    }
     pthread_mutex_unlock(&self->lock);
-    if (status < 0)
-        return status;
-    via__executor_live(executor); // the call may drop the last reference
-    int ran = via__job_execute(job);
-    pthread_mutex_lock(&self->lock);
-    self->completed += ran != 0;
-    self->expired += ran == 0;
-    if (--self->running == 0)
-        pthread_cond_broadcast(&self->idle);
-    pthread_mutex_unlock(&self->lock);
-    via__executor_die(executor);
+    if (stopping) {
+        via_cfuture_unref(run.cf);
+        return VIA_ESHUTDOWN;
+    }
+    // A function that ends its thread leaves this frame too.
+    pthread_cleanup_push(end, &run);
+    (void)via__job_execute(job);
+    pthread_cleanup_pop(1);
     return 0;
+}
+
+// Asks every call under way to stop.  Hooks run without the lock, so each round takes one that was not asked
+// yet.
+static void cancel_running(struct inline_executor *self)
+{
+    via_cfuture *cf;
+    do {
+        cf = NULL;
+        pthread_mutex_lock(&self->lock);
+        for (struct via__list *at = self->runs.next; at != &self->runs && !cf; at = at->next) {
+            struct run *run = VIA__CONTAINER_OF(at, struct run, link);
+            uint32_t state = via__cf_state(run->cf);
+            if (!via__state_done(state) && !(state & VIA__REQUESTED))
+                cf = via_cfuture_ref(run->cf);
+        }
+        pthread_mutex_unlock(&self->lock);
+        if (cf)
+            via_cfuture_cancel(cf);
+        via_cfuture_unref(cf);
+    } while (cf);
+}
+
+static int wait_for_end(struct inline_executor *self, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
+    pthread_mutex_lock(&self->lock);
+    while (self->running && deadline_ns > 0 && via_now_ns() < deadline_ns) {
+        if (deadline_ns == VIA_FOREVER)
+            pthread_cond_wait(&self->ended, &self->lock);
+        else
+            pthread_cond_timedwait(&self->ended, &self->lock, &until);
+    }
+    size_t left = self->running;
+    pthread_mutex_unlock(&self->lock);
+    return left ? VIA_ETIMEDOUT : 0;
 }
 
 static int shut_down(via_executor *executor, unsigned flags, int64_t deadline_ns)
 {
     struct inline_executor *self = (struct inline_executor *)executor;
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
-    (void)flags;
     pthread_mutex_lock(&self->lock);
     self->stopping = 1;
-    while (self->running && deadline_ns > 0 && via_now_ns() < deadline_ns) {
-        if (deadline_ns == VIA_FOREVER)
-            pthread_cond_wait(&self->idle, &self->lock);
-        else
-            pthread_cond_timedwait(&self->idle, &self->lock, &until);
-    }
-    int status = self->running ? VIA_ETIMEDOUT : 0;
     pthread_mutex_unlock(&self->lock);
-    return status;
+    if (flags & VIA_SHUTDOWN_CANCEL_RUNNING)
+        cancel_running(self);
+    return wait_for_end(self, deadline_ns);
 }
 
-static void stats(via_executor *executor, struct via_executor_stats *figures)
+static void fill_stats(via_executor *executor, struct via_executor_stats *stats)
 {
     struct inline_executor *self = (struct inline_executor *)executor;
     pthread_mutex_lock(&self->lock);
-    figures->submitted = self->submitted;
-    figures->completed = self->completed;
-    figures->expired = self->expired;
-    figures->running = self->running;
+    stats->running = self->running;
+    stats->submitted = self->submitted;
+    stats->completed = self->completed;
+    stats->rejected = self->rejected;
+    if (self->running)
+        stats->oldest_running_ns =
+            via_now_ns() - VIA__CONTAINER_OF(self->runs.next, struct run, link)->started_ns;
     pthread_mutex_unlock(&self->lock);
+}
+
+static int list_stuck(via_executor *executor, struct via_stuck_call *calls, size_t capacity)
+{
+    struct inline_executor *self = (struct inline_executor *)executor;
+    int64_t now_ns = via_now_ns();
+    size_t count = 0;
+    pthread_mutex_lock(&self->lock);
+    for (struct via__list *at = self->runs.next; at != &self->runs; at = at->next, count++) {
+        struct run *run = VIA__CONTAINER_OF(at, struct run, link);
+        if (count >= capacity)
+            continue;
+        calls[count] = run->call;
+        calls[count].running_ns = now_ns - run->started_ns;
+    }
+    pthread_mutex_unlock(&self->lock);
+    return (int)count;
 }
 
 static void destroy(via_executor *executor)
 {
     struct inline_executor *self = (struct inline_executor *)executor;
-    pthread_cond_destroy(&self->idle);
+    pthread_cond_destroy(&self->ended);
     pthread_mutex_destroy(&self->lock);
     free(self);
 }
@@ -86,7 +174,8 @@ static const struct via__executor_kind inline_kind = {.name = "inline",
                                                       .jobs_live = 1,
                                                       .submit = submit,
                                                       .shutdown = shut_down,
-                                                      .stats = stats,
+                                                      .stats = fill_stats,
+                                                      .stuck = list_stuck,
                                                       .destroy = destroy};
 
 int via_inline_new(via_executor **executor)
@@ -99,9 +188,10 @@ int via_inline_new(via_executor **executor)
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->idle, &attr);
+    pthread_cond_init(&self->ended, &attr);
     pthread_condattr_destroy(&attr);
     via__mutex_init(&self->lock);
+    via__list_init(&self->runs);
     via__executor_init(&self->base, &inline_kind);
     *executor = &self->base;
     return 0;

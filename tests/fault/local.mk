@@ -26,6 +26,8 @@ if HAVE_EXAMPLES
 # The server is linked in, so that its own allocations fail too.
 tests_fault_fault_tap_SOURCES += \
   tests/fault/scenarios_httpd.c \
+  examples/sqlite_httpd/executors.c \
+  examples/sqlite_httpd/executors.h \
   examples/sqlite_httpd/import.c \
   examples/sqlite_httpd/import.h \
   examples/sqlite_httpd/json.c \

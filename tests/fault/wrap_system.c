@@ -18,9 +18,6 @@
 
 #include "inject.h"
 
-int pipe(int fds[2]);
-int pipe2(int fds[2], int flags);
-
 /* Finds the next definition of `name` once; dlsym() may be called again by a racing thread, with the same
  * answer. */
 static void *next_of(const char *name, _Atomic(void *) *cache)
