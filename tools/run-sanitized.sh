@@ -39,9 +39,9 @@ if test "$sanitizer" = thread && setarch -R true 2>/dev/null; then
     without_randomisation='setarch -R'
 fi
 suppressions=$source_directory/tools/tsan.supp
-ASAN_OPTIONS="detect_leaks=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
+ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=1:detect_stack_use_after_return=1${ASAN_OPTIONS:+:$ASAN_OPTIONS}"
 UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
-TSAN_OPTIONS="die_after_fork=0:halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
+TSAN_OPTIONS="allocator_may_return_null=1:die_after_fork=0:halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 test -f "$suppressions" && TSAN_OPTIONS="$TSAN_OPTIONS:suppressions=$suppressions"
 CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-6}
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS CK_TIMEOUT_MULTIPLIER
