@@ -11,6 +11,7 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static struct via__list nodes = {&nodes, &nodes};
+static struct via__list done_nodes = {&done_nodes, &done_nodes}; // kept, so that leak checkers find them
 static int registered;
 static pthread_t exiting_thread;
 
@@ -25,6 +26,7 @@ static void run_all(void)
         pthread_mutex_unlock(&lock);
         node->fn(node);
         pthread_mutex_lock(&lock);
+        via__list_push_back(&done_nodes, &node->link);
         node->running = 0;
         pthread_cond_broadcast(&changed);
     }
@@ -63,4 +65,5 @@ void via__exit_reset(void)
     pthread_mutex_init(&lock, NULL);
     pthread_cond_init(&changed, NULL);
     via__list_init(&nodes);
+    via__list_init(&done_nodes);
 }

@@ -54,6 +54,22 @@ struct entry {
 
 /* Guards everything below.  The table never shrinks and lives as long as the process. */
 static pthread_mutex_t table_lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* A test may fork while another of its threads allocates: the child must find the lock open. */
+static void lock_table(void)
+{
+    pthread_mutex_lock(&table_lock);
+}
+
+static void unlock_table(void)
+{
+    pthread_mutex_unlock(&table_lock);
+}
+
+__attribute__((constructor)) static void guard_forks(void)
+{
+    pthread_atfork(lock_table, unlock_table, unlock_table);
+}
 static struct entry *table;
 static size_t table_slots; /* a power of two, or 0 */
 static size_t table_used;
