@@ -14,6 +14,18 @@
             return __LINE__ % 250 + 1;                                                                       \
     } while (0)
 
+/* ThreadSanitizer ends a forked child that starts threads of its own. */
+#if defined(__SANITIZE_THREAD__)
+#define CHILDREN_MAY_START_THREADS 0
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define CHILDREN_MAY_START_THREADS 0
+#endif
+#endif
+#ifndef CHILDREN_MAY_START_THREADS
+#define CHILDREN_MAY_START_THREADS 1
+#endif
+
 struct parent {
     via_loop *loop;
     via_executor *pool;
@@ -143,12 +155,14 @@ TEST(the_child_is_told_that_pools_and_futures_are_the_parents)
 
 TEST(the_child_can_make_a_loop_and_a_pool_of_its_own)
 {
-    fork_while_running(child_starts_afresh);
+    if (CHILDREN_MAY_START_THREADS)
+        fork_while_running(child_starts_afresh);
 }
 
 TEST(the_child_may_drop_what_it_inherited)
 {
-    fork_while_running(child_lets_go);
+    if (CHILDREN_MAY_START_THREADS)
+        fork_while_running(child_lets_go);
 }
 
 static int handle_signal_in_child(void *arg)
@@ -205,7 +219,8 @@ static int fork_again(void *arg)
 
 TEST(the_childs_child_can_start_afresh_too)
 {
-    fork_while_running(fork_again);
+    if (CHILDREN_MAY_START_THREADS)
+        fork_while_running(fork_again);
 }
 
 TEST_MAIN("integration/fork", the_child_is_told_that_the_loop_is_the_parents,
