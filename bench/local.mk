@@ -68,6 +68,6 @@ endif
 CLEANFILES += bench/peers/bench_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio \
   bench/peers/bench_go bench/out/samples.tsv bench/out/medians.tsv bench/out/RESULTS.md bench/out/results.svg
 
-EXTRA_DIST += bench/README.md bench/run.py bench/report.py bench/plot.py bench/peers/bench_go.go bench/peers/bench_python.py \
+EXTRA_DIST += bench/RESULTS.md bench/results.svg bench/README.md bench/run.py bench/report.py bench/plot.py bench/peers/bench_go.go bench/peers/bench_python.py \
   bench/peers/bench_viaduct.c bench/peers/bench_uv.c bench/peers/bench_glib.c bench/peers/bench_asio.cpp \
   bench/peers/driver.c bench/peers/measure.c bench/peers/measure.h bench/peers/peer.h
