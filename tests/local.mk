@@ -29,7 +29,7 @@ COVERAGE_TEST = tests/check_coverage.test
 if HAVE_CHECK
 check_LTLIBRARIES += libviaduct-test.la
 libviaduct_test_la_SOURCES = tests/support/support.c tests/support/support.h tests/support/balance.c \
-  tests/support/heap.c tests/support/heap.h $(test_headers)
+  tests/support/heap.c tests/support/heap.h tests/support/sanitizers.h $(test_headers)
 LINK_TEST = libviaduct-test.la
 WRAPPING = $(AM_LDFLAGS) $(WRAP_HEAP)
 check_PROGRAMS += $(VIA_TESTS)

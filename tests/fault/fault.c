@@ -236,25 +236,8 @@ static void run_group(const struct fault_scenario *group, int argc, char **argv)
     }
 }
 
-/* Every run is a forked child with threads of its own, which ThreadSanitizer does not allow. */
-static bool runs_are_possible(void)
-{
-#if defined(__SANITIZE_THREAD__)
-    return false;
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-    return false;
-#endif
-#endif
-    return true;
-}
-
 int main(int argc, char **argv)
 {
-    if (!runs_are_possible()) {
-        printf("1..0 # SKIP ThreadSanitizer allows no threads in forked children\n");
-        return 0;
-    }
     static const struct fault_scenario *const groups[] = {loop_scenarios, executor_scenarios,
                                                           bridge_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");

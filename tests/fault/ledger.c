@@ -12,17 +12,7 @@
 #include <string.h>
 
 #include "inject.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define LEDGER_FILLS 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define LEDGER_FILLS 0
-#endif
-#endif
-#ifndef LEDGER_FILLS
-#define LEDGER_FILLS 1
-#endif
+#include "support/sanitizers.h"
 
 enum { SLOTS = 1 << 14, FRAMES = 7, RELEASED_BYTE = 0xDD };
 
@@ -87,7 +77,7 @@ void ledger_remove(void *block)
     if (entry)
         entry->block = &tombstone;
     pthread_mutex_unlock(&lock);
-    if (LEDGER_FILLS && bytes)
+    if (!UNDER_SANITIZER && bytes)
         memset(block, RELEASED_BYTE, bytes);
 }
 

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "support/sanitizers.h"
 #include "unit/bridge/bridge_fixture.h"
 
 /* What the child inherits.  A child cannot fail a test of its parent, so it returns the number of the line
@@ -15,16 +16,7 @@
     } while (0)
 
 /* ThreadSanitizer ends a forked child that starts threads of its own. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILDREN_MAY_START_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILDREN_MAY_START_THREADS 0
-#endif
-#endif
-#ifndef CHILDREN_MAY_START_THREADS
-#define CHILDREN_MAY_START_THREADS 1
-#endif
+enum { CHILDREN_MAY_START_THREADS = !UNDER_THREAD_SANITIZER };
 
 struct parent {
     via_loop *loop;

@@ -6,6 +6,7 @@
  * detached one for longer, so threads are counted again and again up to a bound.
  */
 #include "support/heap.h"
+#include "support/sanitizers.h"
 #include "support/support.h"
 
 #include <dirent.h>
@@ -45,15 +46,7 @@ int via_test_threads(void)
     return count_entries("/proc/self/task") - sanitizer_threads;
 }
 
-#if defined(__SANITIZE_THREAD__)
-#define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#endif
-#endif
-
-#ifdef THREAD_SANITIZER
+#if UNDER_THREAD_SANITIZER
 static void *tell_id(void *id)
 {
     *(pid_t *)id = gettid();

@@ -8,22 +8,12 @@
  * LeakSanitizer knows more.
  */
 #include "support/heap.h"
+#include "support/sanitizers.h"
 #include "support/support.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define COUNTING 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
-#define COUNTING 0
-#endif
-#endif
-#ifndef COUNTING
-#define COUNTING 1
-#endif
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
@@ -111,7 +101,7 @@ static void grow_table(void)
 
 static void *note_block(void *block, size_t bytes, void *caller)
 {
-    if (!COUNTING || !block)
+    if (UNDER_SANITIZER || !block)
         return block;
     pthread_mutex_lock(&table_lock);
     grow_table();
@@ -140,7 +130,7 @@ static void refill_chain(size_t gap)
 
 static void forget_block(void *block)
 {
-    if (!COUNTING || !block)
+    if (UNDER_SANITIZER || !block)
         return;
     pthread_mutex_lock(&table_lock);
     if (table_slots) {
@@ -262,7 +252,7 @@ int __wrap_asprintf(char **text, const char *format, ...)
 
 int via_test_counts_heap(void)
 {
-    return COUNTING;
+    return !UNDER_SANITIZER;
 }
 
 void via_test_heap_begin(void)

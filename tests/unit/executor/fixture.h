@@ -3,6 +3,7 @@
 #ifndef VIA_TEST_EXECUTOR_FIXTURE_H
 #define VIA_TEST_EXECUTOR_FIXTURE_H
 
+#include "support/sanitizers.h"
 #include "support/support.h"
 
 #include <stdatomic.h>
@@ -15,16 +16,7 @@
 #include <viaduct/time.h>
 
 /* ThreadSanitizer cannot follow a child that starts threads after a fork of a process with several. */
-#if defined(__SANITIZE_THREAD__)
-#define CHILD_MAY_START_THREADS 0
-#elif defined(__has_feature)
-#if __has_feature(thread_sanitizer)
-#define CHILD_MAY_START_THREADS 0
-#endif
-#endif
-#ifndef CHILD_MAY_START_THREADS
-#define CHILD_MAY_START_THREADS 1
-#endif
+enum { CHILD_MAY_START_THREADS = !UNDER_THREAD_SANITIZER };
 
 /* A pool with at most so many workers. */
 static inline via_executor *pool_of(int workers)
