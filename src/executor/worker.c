@@ -407,6 +407,13 @@ static void leave(struct via__worker *self)
     via__executor_die(&pool->base);
 }
 
+// In the worker's thread, once for each time its initializer succeeded.
+static void finalize(const struct via__pool *pool)
+{
+    if (pool->options.finalizer)
+        pool->options.finalizer(pool->options.hook_arg);
+}
+
 // A function ended its thread.  What waited behind it goes back to the queue, and somebody takes its place.
 static void died(void *arg)
 {
@@ -414,8 +421,7 @@ static void died(void *arg)
     struct via__pool *pool = self->pool;
     via_cfuture *lost[VIA__BATCH_MAX];
     int lost_count = 0;
-    if (pool->options.finalizer)
-        pool->options.finalizer(pool->options.hook_arg);
+    finalize(pool);
     pthread_mutex_lock(&pool->lock);
     for (int i = 0; i < VIA__BATCH_MAX; i++) {
         via_cfuture *cf = take_slot(self, i);
@@ -474,11 +480,12 @@ static void *worker_main(void *arg)
         via__frame_on_exit(died, self);
         run_jobs(self);
         via__frame_on_exit(NULL, NULL);
-        if (pool->options.finalizer)
-            pool->options.finalizer(pool->options.hook_arg);
+        finalize(pool);
     } else {
+        finalize(pool);
         pthread_mutex_lock(&pool->lock);
         pool->worker_count--;
+        self->leaving = 1;
         pthread_mutex_unlock(&pool->lock);
         via__pool_flush(pool, VIA_ENOMEM);
     }

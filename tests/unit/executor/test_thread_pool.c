@@ -512,6 +512,41 @@ TEST(a_failing_initializer_breaks_the_pool)
     ck_assert_int_eq(via_test_destroyed(&payload), 1);
 }
 
+/* Takes every thread key that is left, so that nobody can make another. */
+static int take_all_keys(pthread_key_t keys[PTHREAD_KEYS_MAX])
+{
+    int count = 0;
+
+    while (count < PTHREAD_KEYS_MAX && pthread_key_create(&keys[count], NULL) == 0)
+        count++;
+    return count;
+}
+
+TEST(a_thread_that_cannot_be_watched_is_finalized_and_the_next_one_works)
+{
+    struct via_thread_pool_options options = defaults();
+    pthread_key_t keys[PTHREAD_KEYS_MAX];
+    struct hooks hooks = {0};
+    via_executor *pool;
+
+    options.max_workers = 1;
+    options.initializer = initialize;
+    options.finalizer = finalize;
+    options.hook_arg = &hooks;
+    pool = pool_with(&options);
+    int count = take_all_keys(keys);
+    finish_with(submit(pool, echo, NULL), VIA_ENOMEM);
+    ck_assert_int_eq(atomic_load(&hooks.initialized), 1);
+    ck_assert_int_eq(atomic_load(&hooks.finalized), 1);
+    via_test_await_threads(1);
+    while (count > 0)
+        ck_assert_int_eq(pthread_key_delete(keys[--count]), 0);
+    finish(submit(pool, echo, NULL));
+    close_executor(pool);
+    ck_assert_int_eq(atomic_load(&hooks.finalized), 2);
+    ck_assert_int_eq(atomic_load(&hooks.too_early), 0);
+}
+
 /* An initializer that waits, so that calls pile up behind it before it fails. */
 static int wait_then_fail(void *gate)
 {
@@ -739,8 +774,10 @@ TEST_MAIN("executor/thread_pool", the_defaults_are_as_documented,
           nice_is_added_for_the_threads_alone, threads_have_every_signal_blocked,
           threads_take_after_the_process_not_the_submitter,
           the_initializer_runs_first_and_the_finalizer_last_in_every_thread,
-          a_failing_initializer_breaks_the_pool, every_call_that_waits_for_a_broken_pool_fails,
-          a_function_that_ends_its_thread_fails_alone, a_thread_that_a_function_ended_is_finalized_too,
+          a_failing_initializer_breaks_the_pool,
+          a_thread_that_cannot_be_watched_is_finalized_and_the_next_one_works,
+          every_call_that_waits_for_a_broken_pool_fails, a_function_that_ends_its_thread_fails_alone,
+          a_thread_that_a_function_ended_is_finalized_too,
           a_thread_that_cannot_be_started_is_an_error_on_the_call, the_figures_tell_what_happened,
           calls_of_many_threads_all_run, a_call_may_submit_to_its_own_pool,
           a_hundred_calls_completing_at_once_never_lose_a_count,
