@@ -440,6 +440,39 @@ static void died(void *arg)
     leave(self);
 }
 
+// An initializer has returned, or has ended its thread: the pool can be used, or is broken.
+static void initialized(struct via__worker *self, int status)
+{
+    struct via__pool *pool = self->pool;
+    pthread_mutex_lock(&pool->lock);
+    pool->started = 1;
+    pool->waking = 0;
+    if (status < 0) {
+        pool->broken = 1;
+        pool->worker_count--;
+        self->leaving = 1;
+        pthread_cond_broadcast(&pool->room);
+    }
+    pthread_cond_broadcast(&pool->ended);
+    pthread_mutex_unlock(&pool->lock);
+    if (status >= 0)
+        return;
+    via__log(VIA_LOG_ERROR, "pool %s is broken: its initializer failed: %s", pool->name,
+             via_status_text(status));
+    via__pool_flush(pool, VIA_EBROKEN);
+}
+
+static void died_in_initializer(void *arg)
+{
+    initialized(arg, VIA_EEXITED);
+    leave(arg);
+}
+
+static void died_in_finalizer(void *arg)
+{
+    leave(arg);
+}
+
 static int initialize(struct via__worker *self)
 {
     struct via__pool *pool = self->pool;
@@ -452,42 +485,37 @@ static int initialize(struct via__worker *self)
     atomic_store_explicit(&self->thread_id, via__thread_id(), memory_order_relaxed);
     via__frame_set_activity(&self->activity);
     via__role.in_callbacks = &self->in_callbacks;
+    via__frame_on_exit(died_in_initializer, self);
     int status = pool->options.initializer ? pool->options.initializer(pool->options.hook_arg) : 0;
-    pthread_mutex_lock(&pool->lock);
-    pool->started = 1;
-    pool->waking = 0;
-    if (status < 0) {
-        pool->broken = 1;
-        pool->worker_count--;
-        self->leaving = 1;
-        pthread_cond_broadcast(&pool->room);
-    }
-    pthread_cond_broadcast(&pool->ended);
-    pthread_mutex_unlock(&pool->lock);
+    via__frame_on_exit(NULL, NULL);
+    initialized(self, status);
     return status;
+}
+
+// A thread that would not be told of a function that ends it runs none.
+static void cannot_be_watched(struct via__worker *self)
+{
+    struct via__pool *pool = self->pool;
+    pthread_mutex_lock(&pool->lock);
+    pool->worker_count--;
+    self->leaving = 1;
+    pthread_mutex_unlock(&pool->lock);
+    via__pool_flush(pool, VIA_ENOMEM);
 }
 
 static void *worker_main(void *arg)
 {
     struct via__worker *self = arg;
-    struct via__pool *pool = self->pool;
-    int status = initialize(self);
-    if (status < 0) {
-        via__log(VIA_LOG_ERROR, "pool %s is broken: its initializer failed: %s", pool->name,
-                 via_status_text(status));
-        via__pool_flush(pool, VIA_EBROKEN);
-    } else if (via__frame_guard_thread() == 0) {
+    int guarded = via__frame_guard_thread() == 0;
+    if (initialize(self) >= 0) {
         via__frame_on_exit(died, self);
-        run_jobs(self);
+        if (guarded)
+            run_jobs(self);
+        via__frame_on_exit(died_in_finalizer, self);
+        finalize(self->pool);
         via__frame_on_exit(NULL, NULL);
-        finalize(pool);
-    } else {
-        finalize(pool);
-        pthread_mutex_lock(&pool->lock);
-        pool->worker_count--;
-        self->leaving = 1;
-        pthread_mutex_unlock(&pool->lock);
-        via__pool_flush(pool, VIA_ENOMEM);
+        if (!guarded)
+            cannot_be_watched(self);
     }
     via__frame_set_activity(NULL);
     via__role.in_callbacks = NULL;

@@ -239,6 +239,49 @@ TEST(a_function_that_ends_the_thread_fails_and_nothing_hangs)
     ck_assert_int_eq(via_test_destroyed(&payload), 1);
 }
 
+static int end_thread_at_once(void *arg)
+{
+    (void)arg;
+    pthread_exit(NULL);
+}
+
+TEST(an_initializer_that_ends_its_thread_is_one_that_failed)
+{
+    struct via_thread_pool_options options;
+    via_executor *pool = NULL, *pinned = NULL;
+
+    via_thread_pool_options_init(&options);
+    options.initializer = end_thread_at_once;
+    ck_assert_int_eq(via_pinned_new(&options, &pinned), VIA_EBROKEN);
+    ck_assert_ptr_null(pinned);
+    options.max_workers = 1;
+    ck_assert_int_eq(via_thread_pool_new(&options, &pool), 0);
+    finish_with(submit(pool, echo, NULL), VIA_EBROKEN);
+    submit_refused(pool, VIA_CALL(echo, NULL), VIA_EBROKEN);
+    close_executor(pool);
+}
+
+static void end_thread_at_last(void *arg)
+{
+    atomic_fetch_add((atomic_int *)arg, 1);
+    pthread_exit(NULL);
+}
+
+TEST(a_finalizer_that_ends_the_thread_holds_nobody_up)
+{
+    struct via_thread_pool_options options;
+    atomic_int finalized = 0;
+    via_executor *pinned = NULL;
+
+    via_thread_pool_options_init(&options);
+    options.finalizer = end_thread_at_last;
+    options.hook_arg = &finalized;
+    ck_assert_int_eq(via_pinned_new(&options, &pinned), 0);
+    ck_assert_ptr_eq(finish(submit(pinned, echo, pinned)), pinned);
+    close_executor(pinned);
+    ck_assert_int_eq(atomic_load(&finalized), 1);
+}
+
 TEST(dropping_the_last_reference_ends_the_thread)
 {
     int before = via_test_threads();
@@ -257,4 +300,5 @@ TEST_MAIN("executor/pinned", every_call_runs_in_the_same_thread, thread_local_st
           bad_options_are_refused, the_thread_has_the_wanted_name,
           queued_calls_can_be_cancelled_and_the_rest_runs, its_thread_helps_a_call_that_it_waits_for,
           a_function_that_ends_the_thread_fails_and_nothing_hangs,
-          dropping_the_last_reference_ends_the_thread)
+          an_initializer_that_ends_its_thread_is_one_that_failed,
+          a_finalizer_that_ends_the_thread_holds_nobody_up, dropping_the_last_reference_ends_the_thread)
