@@ -31,7 +31,8 @@ static int submit(via_executor *executor, via_cfuture *job, enum via__submit how
     // Relaxed: a submission that runs beside the shutdown may come before it.
     if (atomic_load_explicit(&custom->stopping, memory_order_relaxed))
         return VIA_ESHUTDOWN;
-    return custom->ops->submit(custom->self, (via_job *)job);
+    int status = custom->ops->submit(custom->self, (via_job *)job);
+    return status > 0 ? VIA_EFAILED : status; // a code of its own, as a function may return one
 }
 
 static void claimed(via_executor *executor, via_cfuture *job, enum via__claim why)
@@ -86,12 +87,18 @@ int via_executor_new(const struct via_executor_ops *ops, void *self, via_executo
     return 0;
 }
 
+// Whether the job's run goes on elsewhere: then via_job_finish() alone may end it.
+static int is_started(const via_cfuture *cf)
+{
+    return (via__cf_state(cf) & VIA__STARTED) != 0;
+}
+
 int via_job_run(via_job *job)
 {
     via_cfuture *cf = (via_cfuture *)job;
     if (!cf)
         return VIA_EINVAL;
-    return via__job_execute(cf);
+    return is_started(cf) ? VIA_ESTATE : via__job_execute(cf);
 }
 
 // Fails the future of a job whose deadline has passed; the job itself stays with its executor.
@@ -134,6 +141,8 @@ int via_job_start(via_job *job)
     via_cfuture *cf = (via_cfuture *)job;
     if (!cf)
         return VIA_EINVAL;
+    if (is_started(cf))
+        return VIA_ESTATE;
     struct via__call_extra *extra = via__job_extra(cf);
     if (extra && extra->deadline_ns && extra->deadline_ns <= via_now_ns()) {
         expire(cf);
@@ -141,6 +150,8 @@ int via_job_start(via_job *job)
     }
     if (!via__cf_claim(cf))
         return 0;
+    // Relaxed: read by the job's executor alone, which hands the job from thread to thread by its own means.
+    atomic_fetch_or_explicit(&cf->state, VIA__STARTED, memory_order_relaxed);
     if (extra && extra->control)
         begin_elsewhere(extra->control, extra->flags);
     return 1;
@@ -199,6 +210,8 @@ int via_job_fail(via_job *job, int status)
     via_cfuture *cf = (via_cfuture *)job;
     if (!cf || status >= 0)
         return VIA_EINVAL;
+    if (is_started(cf))
+        return VIA_ESTATE;
     if (status != VIA_ECANCELED && via__cf_claim(cf)) {
         via__job_end(cf, status);
         return 0;

@@ -347,6 +347,8 @@ TEST(a_job_that_an_own_executor_refuses_fails_the_submission)
     via_executor *executor = executor_on(&shelf_ops, &shelf);
 
     submit_refused(executor, VIA_CALL(echo, NULL), VIA_EBUSY);
+    shelf.refuse = 1;
+    submit_refused(executor, VIA_CALL(echo, NULL), VIA_EFAILED);
     ck_assert_int_eq(shelf.jobs, 0);
     via_executor_unref(executor);
     ck_assert_int_eq(shelf.freed, 1);

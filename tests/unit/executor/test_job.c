@@ -111,6 +111,27 @@ TEST(finish_without_start_leaves_job_and_value_with_the_caller)
     ck_assert_int_eq(via_test_destroyed(&value), 0);
 }
 
+TEST(a_started_job_is_ended_by_finish_alone)
+{
+    struct via_test_counted payload = {0};
+    struct via_call call = VIA_CALL(echo, &payload);
+    struct via_outcome outcome = {0};
+    struct held held;
+
+    call.destroy = via_test_counted_destroy;
+    hold(&held, &call);
+    ck_assert_int_eq(via_job_start(held.job), 1);
+    ck_assert_int_eq(via_job_start(held.job), VIA_ESTATE);
+    ck_assert_int_eq(via_job_run(held.job), VIA_ESTATE);
+    ck_assert_int_eq(via_job_fail(held.job, VIA_EPERM), VIA_ESTATE);
+    ck_assert_int_eq(via_job_fail(held.job, VIA_ECANCELED), VIA_ESTATE);
+    ck_assert_int_eq(via_cfuture_state(held.cf), VIA_RUNNING);
+    ck_assert_int_eq(via_test_destroyed(&payload), 0);
+    ck_assert_int_eq(via_job_finish(held.job, &outcome), 0);
+    ck_assert_int_eq(via_test_destroyed(&payload), 1);
+    let_go(&held);
+}
+
 TEST(fail_ends_a_job_that_will_not_run)
 {
     struct via_test_counted payload = {0};
@@ -559,15 +580,15 @@ TEST(an_answer_that_finds_no_memory_keeps_the_one_before)
 
 TEST_MAIN("executor/job", run_runs_the_function_here_and_completes_the_future,
           start_and_finish_bracket_a_run_that_happens_elsewhere, finish_copies_the_message,
-          finish_without_start_leaves_job_and_value_with_the_caller, fail_ends_a_job_that_will_not_run,
-          failing_with_canceled_cancels_the_future, fail_needs_a_negative_status,
-          a_cancelled_job_does_not_start_and_stays_cancelled, a_job_whose_deadline_passed_is_not_run,
-          a_job_whose_deadline_passed_does_not_start, a_job_shows_its_call, null_jobs_are_refused,
-          a_positive_return_is_a_code_of_the_functions_own, a_negative_return_is_the_status,
-          fail_gives_code_and_text_to_the_outcome, a_long_text_arrives_whole, the_last_text_counts,
-          a_text_of_a_call_that_succeeds_reaches_nobody, outside_a_call_fail_only_returns_its_status,
-          a_result_that_nobody_took_is_destroyed_with_the_future, a_taken_result_is_not_destroyed,
-          a_result_left_by_a_failing_function_is_destroyed_once, a_bytes_call_answers_in_place,
-          a_bytes_answer_can_be_taken, empty_bytes_in_and_out,
+          finish_without_start_leaves_job_and_value_with_the_caller, a_started_job_is_ended_by_finish_alone,
+          fail_ends_a_job_that_will_not_run, failing_with_canceled_cancels_the_future,
+          fail_needs_a_negative_status, a_cancelled_job_does_not_start_and_stays_cancelled,
+          a_job_whose_deadline_passed_is_not_run, a_job_whose_deadline_passed_does_not_start,
+          a_job_shows_its_call, null_jobs_are_refused, a_positive_return_is_a_code_of_the_functions_own,
+          a_negative_return_is_the_status, fail_gives_code_and_text_to_the_outcome, a_long_text_arrives_whole,
+          the_last_text_counts, a_text_of_a_call_that_succeeds_reaches_nobody,
+          outside_a_call_fail_only_returns_its_status, a_result_that_nobody_took_is_destroyed_with_the_future,
+          a_taken_result_is_not_destroyed, a_result_left_by_a_failing_function_is_destroyed_once,
+          a_bytes_call_answers_in_place, a_bytes_answer_can_be_taken, empty_bytes_in_and_out,
           asking_again_for_the_answer_keeps_the_common_part, the_answer_of_a_failing_bytes_call_is_released,
           an_answer_that_finds_no_memory_keeps_the_one_before)
