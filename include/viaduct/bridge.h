@@ -31,13 +31,16 @@ VIA_BEGIN_C
  * @param executor the executor; NULL for the loop's default one.
  * @param call what to run; copied.
  * @return the future; never NULL: one that has failed if the call could not be submitted, with what
- *         via_executor_submit() returns, or VIA_ECLOSED.
+ *         via_executor_submit() returns, VIA_ECLOSED, or VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC via_future *via_run_in_executor(via_loop *loop, via_executor *executor,
                                            const struct via_call *call);
 
 /**
  * Runs a function on the default executor of the loop that runs in this thread.
+ *
+ * An attached loop runs in its own callbacks only: in an event of the program's own use
+ * via_run_in_executor().
  *
  * - Ownership: borrows `arg` until the future is done; gives a reference to the future.
  * - Threads: a loop's, while it runs.
@@ -47,7 +50,7 @@ VIA_PUBLIC via_future *via_run_in_executor(via_loop *loop, via_executor *executo
  *
  * @param fn the function.
  * @param arg its argument.
- * @return as via_run_in_executor(); VIA_ESTATE is its failure if no loop runs in this thread.
+ * @return as via_run_in_executor(); VIA_ESTATE is its failure if via_loop_current() is NULL.
  */
 VIA_PUBLIC via_future *via_to_thread(via_call_fn fn, void *arg);
 
@@ -66,8 +69,8 @@ VIA_PUBLIC via_future *via_to_thread(via_call_fn fn, void *arg);
  *
  * @param loop the loop.
  * @param cf the concurrent future, of whatever origin.
- * @return the future; never NULL: one that has failed with VIA_EINVAL, VIA_ENOMEM, VIA_ECLOSED or VIA_EFORKED
- *         if it could not be made.
+ * @return the future; never NULL: one that has failed with VIA_EINVAL, VIA_ENOMEM, VIA_ECLOSED, VIA_EFORKED,
+ *         or VIA_EFOREIGN in debug mode if it could not be made.
  */
 VIA_PUBLIC via_future *via_wrap_future(via_loop *loop, via_cfuture *cf);
 
@@ -75,7 +78,8 @@ VIA_PUBLIC via_future *via_wrap_future(via_loop *loop, via_cfuture *cf);
  * Gives the thread-safe side of a loop's future, for other threads to wait on.
  *
  * It is done when the future is.  Cancelling it in another thread posts the request to the loop; it shows as
- * VIA_CANCEL_REQUESTED.  Closing the loop ends it with VIA_ECLOSED, so no thread waits for ever.
+ * VIA_CANCEL_REQUESTED.  Closing the loop ends it, with VIA_ECLOSED or as the call behind it ends, so no
+ * thread waits for ever.
  *
  * - Ownership: borrows `future`; gives a reference.
  * - Threads: the loop's; the result is for any.
@@ -121,7 +125,7 @@ VIA_PUBLIC int via_loop_run_until_complete(via_loop *loop, via_future *future);
  * @param loop the loop.
  * @param executor the executor; NULL to go back to a pool made at first use.
  * @return 0; VIA_EINVAL; VIA_ENOTSUP if it cannot run pointer calls; VIA_ESHUTDOWN after
- *         via_loop_shutdown_default_executor(); VIA_ECLOSED; VIA_EFORKED.
+ *         via_loop_shutdown_default_executor(); VIA_ECLOSED; VIA_EFORKED; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_set_default_executor(via_loop *loop, via_executor *executor);
 
@@ -136,7 +140,7 @@ VIA_PUBLIC int via_loop_set_default_executor(via_loop *loop, via_executor *execu
  *
  * @param loop the loop.
  * @param executor receives it; untouched on failure.
- * @return 0; VIA_EINVAL; VIA_ENOMEM; VIA_ESHUTDOWN; VIA_ECLOSED; VIA_EFORKED.
+ * @return 0; VIA_EINVAL; VIA_ENOMEM; VIA_ESHUTDOWN; VIA_ECLOSED; VIA_EFORKED; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_default_executor(via_loop *loop, via_executor **executor);
 
@@ -144,7 +148,8 @@ VIA_PUBLIC int via_loop_default_executor(via_loop *loop, via_executor **executor
  * Shuts the default executor down without blocking the loop.
  *
  * From now on via_to_thread() fails with VIA_ESHUTDOWN.  The future is done when every call has returned,
- * or fails with VIA_ETIMEDOUT when the time is over; see via_executor_stuck().
+ * or fails with VIA_ETIMEDOUT when the time is over; via_executor_stuck() then lists the calls, for an
+ * executor that the program made, or got from via_loop_default_executor() before and took a reference on.
  *
  * - Ownership: gives a reference.
  * - Threads: the loop's.
@@ -155,7 +160,7 @@ VIA_PUBLIC int via_loop_default_executor(via_loop *loop, via_executor **executor
  * @param loop the loop.
  * @param timeout_ns how long to wait, in nanoseconds.
  * @return the future; never NULL: one that has failed with VIA_EINVAL, VIA_ENOMEM, VIA_EAGAIN if the waiting
- *         thread could not be started, VIA_ECLOSED or VIA_EFORKED.
+ *         thread could not be started, VIA_ECLOSED, VIA_EFORKED, or VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC via_future *via_loop_shutdown_default_executor(via_loop *loop, int64_t timeout_ns);
 

@@ -16,7 +16,9 @@
 
 #include <viaduct/attr.h>
 
-/** A blocking function: returns 0 and may leave a value in `*result`, or returns a status or via_fail(). */
+/** A blocking function: returns 0 and may leave a value in `*result`, which was NULL; or it returns a
+ * negative status, via_fail(), or a positive code of its own, and then `destroy_result` gets what it has
+ * left. */
 typedef int (*via_call_fn)(void *arg, void **result);
 
 /** The run of a bytes call, as its function sees it. */
@@ -38,7 +40,7 @@ enum via_call_flags {
      *  `destroy_result`; a bytes call always does. */
     VIA_CALL_ABANDONABLE = 1 << 0,
     /** Cancelling the running call interrupts its thread with a signal, again and again until the function
-     *  returns.  Needs via_thread_interrupt_enable(). */
+     *  returns.  Needs via_thread_interrupt_enable(): without it the call is refused with VIA_ENOTSUP. */
     VIA_CALL_INTERRUPTIBLE = 1 << 1
 };
 
@@ -65,12 +67,14 @@ struct via_call {
     const void *in;        /**< its input, copied when the call is submitted */
     size_t in_bytes;       /**< the input's length in bytes */
     /** Releases `arg`: exactly once, also when the call is cancelled or could not be submitted; runs in the
-     *  thread that ends the call. */
+     *  thread that ends the call.  Like `destroy_result` and `cancel` it has to return: only the function
+     *  may end its thread. */
     void (*destroy)(void *arg);
     /** Releases a result that nobody took, when the last reference to its future goes. */
     void (*destroy_result)(void *result);
     int priority; /**< enum via_priority */
-    /** A moment of via_now_ns(): a call that has not started by then fails with VIA_ETIMEDOUT.  0: none. */
+    /** A moment of via_now_ns(): a call that has not started by then fails with VIA_ETIMEDOUT.  0: none; a
+     *  negative one is refused. */
     int64_t deadline_ns;
     /** Called in the cancelling thread when the running call is cancelled, never before the function was
      *  entered nor after it returned: sqlite3_interrupt(), PQcancel(), a write to a pipe. */
@@ -186,8 +190,8 @@ VIA_PUBLIC int via_call_sleep(int64_t duration_ns);
  * - Origin: Viaduct.
  *
  * @param signo the signal to use; 0 for SIGURG, which is ignored by default and so does no harm elsewhere.
- * @return 0, also when that signal is installed already; VIA_EINVAL for a signal that cannot be caught;
- *         VIA_EBUSY if another signal is in use for this.
+ * @return 0, also when that signal is installed already; VIA_EINVAL for a signal that cannot be caught or
+ *         that tells of a fault of the program, as SIGSEGV does; VIA_EBUSY if another signal is in use.
  */
 VIA_PUBLIC int via_thread_interrupt_enable(int signo);
 

@@ -22,7 +22,7 @@ enum via_state {
     VIA_PENDING,   /**< nothing has started */
     VIA_RUNNING,   /**< the function runs; never seen on a loop's future */
     VIA_CANCELLED, /**< done: cancelled */
-    VIA_FINISHED   /**< done: with an outcome, good or bad */
+    VIA_FINISHED   /**< done: with an outcome, good or bad; also VIA_ECANCELED if a function returned that */
 };
 
 /** What a cancel did. */
@@ -39,7 +39,9 @@ enum via_cancel {
 enum via_return_when {
     VIA_ALL_COMPLETED,   /**< when all are done */
     VIA_FIRST_COMPLETED, /**< when any is done */
-    VIA_FIRST_EXCEPTION  /**< when any finished with an error, or all are done; a cancel is no error here */
+    /** When any finished with an error, or all are done.  VIA_CANCELLED is no error here; VIA_ECANCELED as
+     *  the outcome of a function that was asked to stop is one. */
+    VIA_FIRST_EXCEPTION
 };
 
 /** A callback of a concurrent future.  A negative return goes to the log hook. */

@@ -46,7 +46,7 @@ struct via_executor_stats {
     uint64_t submitted;  /**< calls accepted */
     uint64_t completed;  /**< calls whose function returned */
     uint64_t cancelled;  /**< calls cancelled before they started */
-    uint64_t expired;    /**< calls whose deadline passed before they started */
+    uint64_t expired;    /**< calls accepted whose deadline passed before they started */
     uint64_t rejected;   /**< calls not accepted: the queue was full, or a thread could not be started */
     uint64_t helped;     /**< calls run by a worker that was waiting for them */
     int64_t oldest_running_ns; /**< for how long the longest of the running calls has run, in nanoseconds */
@@ -57,9 +57,11 @@ struct via_executor_ops {
     const char *kind;    /**< a word for reports, static */
     unsigned call_kinds; /**< which enum via_call_kind it runs, or'ed */
     /** Takes a job, to be ended later in any thread, perhaps already here.  0, or a negative status: the job
-     *  is then not taken, and its future fails with the status. */
+     *  is then not taken, and via_executor_submit() fails with the status. */
     int (*submit)(void *self, via_job *job);
-    /** A job still queued was cancelled, in some thread, and will not run: for counting.  May be NULL. */
+    /** A job still queued was cancelled, in some thread, and will not run: for counting.  It may run under a
+     *  lock of the library: it must not end the job, call the library, or take a lock under which some thread
+     *  calls the library; an atomic counter does.  The job stays in the queue, to be ended.  May be NULL. */
     void (*cancelled)(void *self, via_job *job);
     /** Refuse new jobs, finish or (flags) cancel the queued ones, and wait for that until `deadline_ns` of
      *  via_now_ns(): 0, or VIA_ETIMEDOUT.  Called again after a timeout or by another thread.  May be NULL.
@@ -82,7 +84,7 @@ VIA_BEGIN_C
  * - Cancel: not applicable.
  * - Origin: concurrent.futures `Executor`, made to be implemented.
  *
- * @param ops what it does; must stay for as long as the executor.
+ * @param ops what it does; must stay for as long as the executor.  `call_kinds` left zero runs nothing.
  * @param self passed to each of them.
  * @param executor receives it; untouched on failure, and then `self` stays the caller's.
  * @return 0; VIA_EINVAL if `ops` lacks `submit`; VIA_ENOMEM.
@@ -131,11 +133,12 @@ VIA_PUBLIC via_executor *via_executor_unref(via_executor *executor);
  * @param executor the executor.
  * @param call what to run; copied.
  * @param cf receives the future; untouched on failure; NULL if nobody wants to know the outcome.
- * @return 0; VIA_EINVAL for a NULL executor, call or function, an unknown kind, flag or priority, or an
- *         abandonable call that does not own what it touches; VIA_ENOTSUP if the executor cannot run this
- *         kind of call; VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN; VIA_EAGAIN if there is
- *         no worker and none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the deadline has passed;
- *         VIA_EDEADLK if waiting for room could last for ever; VIA_EFORKED.
+ * @return 0; VIA_EINVAL for a NULL executor, call or function, an unknown kind, flag or priority, a negative
+ *         deadline, or an abandonable call that does not own what it touches; VIA_ENOTSUP if the executor
+ *         cannot run this kind of call, or for VIA_CALL_INTERRUPTIBLE without via_thread_interrupt_enable();
+ *         VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN; VIA_EAGAIN if there is no worker and
+ *         none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the deadline has passed; VIA_EDEADLK if waiting
+ *         for room could last for ever; VIA_EFORKED; from an executor of one's own what its `submit` returns.
  */
 VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call *call, via_cfuture **cf);
 
@@ -236,7 +239,8 @@ VIA_PUBLIC int via_inline_new(via_executor **executor);
  * - Origin: Viaduct.
  *
  * @param job the job.
- * @return 1 if the function ran; 0 if it was cancelled or expired; VIA_EINVAL.
+ * @return 1 if the function ran; 0 if it was cancelled or expired; VIA_ESTATE after via_job_start(), and then
+ *         the job stays the caller's; VIA_EINVAL.
  */
 VIA_PUBLIC int via_job_run(via_job *job);
 
@@ -250,7 +254,8 @@ VIA_PUBLIC int via_job_run(via_job *job);
  * - Origin: concurrent.futures `set_running_or_notify_cancel`.
  *
  * @param job the job.
- * @return 1 if it is running now; 0 if it was cancelled or its deadline has passed; VIA_EINVAL.
+ * @return 1 if it is running now; 0 if it was cancelled or its deadline has passed; VIA_ESTATE if it was
+ *         started already; VIA_EINVAL.
  */
 VIA_PUBLIC int via_job_start(via_job *job);
 
@@ -265,7 +270,8 @@ VIA_PUBLIC int via_job_start(via_job *job);
  *
  * @param job a job after via_job_start().
  * @param outcome how the run ended.
- * @return 0; VIA_ESTATE if it was not started, and then the job stays the caller's; VIA_EINVAL.
+ * @return 0; VIA_ESTATE if it was not started, and then the job stays the caller's; VIA_EINVAL also for a
+ *         positive status.
  */
 VIA_PUBLIC int via_job_finish(via_job *job, const struct via_outcome *outcome);
 
@@ -280,7 +286,8 @@ VIA_PUBLIC int via_job_finish(via_job *job, const struct via_outcome *outcome);
  *
  * @param job a job that was not started.
  * @param status why: a negative status; VIA_ECANCELED cancels its future.
- * @return 0; VIA_EINVAL.
+ * @return 0; VIA_ESTATE if it was started, and then the job stays the caller's, to be ended with
+ *         via_job_finish(); VIA_EINVAL also for a status that is not negative.
  */
 VIA_PUBLIC int via_job_fail(via_job *job, int status);
 

@@ -31,8 +31,8 @@ VIA_BEGIN_C
  * - Origin: asyncio `loop.create_future`.
  *
  * @param loop the loop.
- * @return the future; never NULL: one that failed with VIA_EINVAL, VIA_ENOMEM, VIA_ECLOSED or VIA_EFORKED if
- *         it could not be made.
+ * @return the future; never NULL: one that failed with VIA_EINVAL, VIA_ENOMEM, VIA_ECLOSED, VIA_EFORKED, or
+ *         VIA_EFOREIGN in debug mode if it could not be made.
  */
 VIA_PUBLIC via_future *via_future_new(via_loop *loop);
 

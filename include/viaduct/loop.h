@@ -18,7 +18,8 @@
 
 struct event_base;
 
-/** A callback of a loop.  A negative return goes to the loop's exception handler. */
+/** A callback of a loop.  A negative return goes to the loop's exception handler.  It has to return: a thread
+ *  that ends in a callback takes the loop with it. */
 typedef int (*via_callback_fn)(void *arg);
 
 /** How a loop is to be.  Start from via_loop_options_init(). */

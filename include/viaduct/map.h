@@ -23,9 +23,10 @@ struct via_map_options {
     via_call_fn fn;              /**< the function; called with each item as its argument */
     void (*destroy_item)(void *item);     /**< releases an item, exactly once; NULL for none */
     void (*destroy_result)(void *result); /**< releases a result that nobody took; NULL for none */
-    size_t chunk;                         /**< so many items go to a worker in one call; 0 for 1 */
+    size_t chunk; /**< so many items go to a worker in one call; 0 for 1; never more than `buffer` */
     /** At most so many items are submitted and not yet given out; 0 submits all of them at once, so the
-     *  source must end. */
+     *  source must end.  On an executor that refuses calls when its queue is full, `buffer / chunk` calls
+     * have to find room, or the map ends with VIA_EBUSY. */
     size_t buffer;
     int64_t timeout_ns; /**< how long the whole map may take, in nanoseconds from its start; 0 for no limit */
 };
@@ -65,8 +66,8 @@ VIA_PUBLIC int via_map_new(via_executor *executor, const struct via_map_options 
  * @param map the map.
  * @param outcome receives the item's outcome; untouched otherwise.
  * @return 1 with an outcome; 0 at the end; VIA_ETIMEDOUT when the map's time is over, and then it has ended
- *         and what had not started is cancelled; the source's negative status; what submitting the next
- *         items returns; VIA_EDEADLK; VIA_EINVAL; VIA_EFORKED.
+ *         and what had not started is cancelled; the source's negative status, or what submitting the next
+ *         items returned, once the results before it were given out; VIA_EDEADLK; VIA_EINVAL; VIA_EFORKED.
  */
 VIA_PUBLIC int via_map_next(via_map *map, struct via_outcome *outcome);
 

@@ -28,8 +28,8 @@ struct via_thread_pool_options {
     int nice;          /**< added to its threads' nice value; 19 lets the loop's thread go first; default 0 */
     size_t max_queued; /**< so many calls may wait; 0, the default, for no bound */
     int when_full;     /**< enum via_when_full; default VIA_FULL_REJECT */
-    /** Runs in each thread before its first call.  A negative return breaks the pool: what is queued fails
-     *  with VIA_EBROKEN, and so does what is submitted later. */
+    /** Runs in each thread before its first call.  A negative return breaks the pool, and so does ending the
+     *  thread: what is queued fails with VIA_EBROKEN, and so does what is submitted later. */
     int (*initializer)(void *arg);
     /** Runs in each thread after its last call, if its initializer succeeded. */
     void (*finalizer)(void *arg);
@@ -78,7 +78,8 @@ VIA_PUBLIC int via_thread_pool_new(const struct via_thread_pool_options *options
 /**
  * Makes a pinned executor: one thread of its own, always the same, started now.
  *
- * For libraries that keep state in thread-local variables.
+ * For libraries that keep state in thread-local variables.  If a call ends the thread (VIA_EEXITED) the next
+ * one gets a new thread, with its initializer run again.
  *
  * - Ownership: copies `options`; gives a reference.
  * - Threads: any.

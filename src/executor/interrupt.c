@@ -55,9 +55,15 @@ static int install(int signo)
     return 0;
 }
 
+// After a handler that returns, the instruction that faulted is tried again, for ever.
+static int is_fault(int signo)
+{
+    return signo == SIGSEGV || signo == SIGBUS || signo == SIGFPE || signo == SIGILL;
+}
+
 int via_thread_interrupt_enable(int signo)
 {
-    if (signo < 0 || signo == SIGKILL || signo == SIGSTOP)
+    if (signo < 0 || signo == SIGKILL || signo == SIGSTOP || is_fault(signo))
         return VIA_EINVAL;
     if (signo == 0)
         signo = SIGURG;

@@ -249,6 +249,7 @@ TEST(a_signal_that_cannot_be_caught_is_refused)
 {
     ck_assert_int_eq(via_thread_interrupt_enable(SIGKILL), VIA_EINVAL);
     ck_assert_int_eq(via_thread_interrupt_enable(SIGSTOP), VIA_EINVAL);
+    ck_assert_int_eq(via_thread_interrupt_enable(SIGSEGV), VIA_EINVAL);
     ck_assert_int_eq(via_thread_interrupt_enable(-1), VIA_EINVAL);
     ck_assert_int_eq(via_thread_interrupt_enable(100000), VIA_EINVAL);
     ck_assert_int_eq(via_thread_interrupt_enable(INT_MAX), VIA_EINVAL);
