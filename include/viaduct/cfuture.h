@@ -134,7 +134,8 @@ VIA_PUBLIC int via_cfuture_done(const via_cfuture *cf);
  * - Origin: concurrent.futures `Future.cancel`; that a running call can be asked is Viaduct's.
  *
  * @param cf the future.
- * @return a value of enum via_cancel; VIA_EINVAL for NULL; VIA_EFORKED.
+ * @return a value of enum via_cancel, the same again for a future that is cancelled; VIA_EINVAL for NULL;
+ *         VIA_EFORKED.
  */
 VIA_PUBLIC int via_cfuture_cancel(via_cfuture *cf);
 
