@@ -10,9 +10,12 @@
 
 static void arm_event(via_loop *loop, const struct timeval *delay)
 {
-    // Without memory for the timer the tick runs too early, which does no harm.
-    if (event_add(&loop->tick_event, delay) < 0)
-        event_active(&loop->tick_event, EV_TIMEOUT, 1);
+    if (event_add(&loop->tick_event, delay) == 0)
+        return;
+    // Without memory for the timer the tick runs too early, which does no harm.  But it must not run again
+    // before the next poll, or there would never be one: hence the word to libevent to poll first.
+    event_active(&loop->tick_event, EV_TIMEOUT, 1);
+    event_base_loopcontinue(loop->base);
 }
 
 void via__tick_after_poll(via_loop *loop)

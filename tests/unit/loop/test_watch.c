@@ -2,6 +2,7 @@
 /* Readers and writers of descriptors. */
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -286,6 +287,36 @@ TEST(many_descriptors_are_watched_at_once)
         close_pair(fds[i]);
 }
 
+static int memory_is_out;
+
+/* libevent's realloc(), with which it makes room for timers. */
+static void *grow_if_there_is_memory(void *block, size_t bytes)
+{
+    return memory_is_out ? NULL : realloc(block, bytes);
+}
+
+static int write_byte(void *fd)
+{
+    ck_assert_int_eq(write(*(int *)fd, "x", 1), 1);
+    return 0;
+}
+
+TEST(readers_are_called_though_there_is_no_memory_for_the_timer)
+{
+    event_set_mem_functions(malloc, grow_if_there_is_memory, free);
+    via_loop *loop = open_loop();
+    int fds[2];
+    open_pair(fds);
+    ck_assert_int_eq(via_loop_add_reader(loop, fds[0], stop_loop, loop), 0);
+    memory_is_out = 1;
+    ck_assert_int_eq(via_call_later(loop, 3600 * VIA_S, never_called, NULL, NULL), 0);
+    ck_assert_int_eq(via_call_soon(loop, write_byte, &fds[1], NULL), 0);
+    run(loop);
+    memory_is_out = 0;
+    close_loop(loop);
+    close_pair(fds);
+}
+
 TEST(watching_without_loop_or_function_is_refused)
 {
     via_loop *loop = open_loop();
@@ -309,4 +340,5 @@ TEST_MAIN("loop/watch", a_reader_is_called_while_there_is_something_to_read,
           a_regular_file_cannot_be_watched_with_epoll, a_descriptor_that_is_not_open_is_refused,
           a_reader_removed_by_an_earlier_callback_of_its_tick_is_not_called, a_reader_may_replace_itself,
           a_descriptor_number_can_be_used_again, many_descriptors_are_watched_at_once,
+          readers_are_called_though_there_is_no_memory_for_the_timer,
           watching_without_loop_or_function_is_refused)
