@@ -11,6 +11,8 @@ sqlite_httpd_sources = \
   examples/sqlite_httpd/import.h \
   examples/sqlite_httpd/json.c \
   examples/sqlite_httpd/json.h \
+  examples/sqlite_httpd/listen.c \
+  examples/sqlite_httpd/listen.h \
   examples/sqlite_httpd/main.c \
   examples/sqlite_httpd/params.c \
   examples/sqlite_httpd/params.h \

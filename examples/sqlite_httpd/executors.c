@@ -3,13 +3,11 @@
 
 #include <stdio.h>
 
-int executors_new(char *database, size_t max_scans, via_executor *executor[QUERY_KINDS])
+int executors_new(size_t max_scans, via_executor *executor[QUERY_KINDS])
 {
     struct via_thread_pool_options pool;
     via_thread_pool_options_init(&pool);
-    pool.initializer = query_open_thread;
     pool.finalizer = query_close_thread;
-    pool.hook_arg = database;
     pool.name = query_name[QUERY_SEARCH];
     pool.max_workers = 4;
     pool.max_queued = 256;
@@ -26,12 +24,10 @@ int executors_new(char *database, size_t max_scans, via_executor *executor[QUERY
     return rc;
 }
 
-int executors_new_direct(char *database, via_executor *executor[QUERY_KINDS])
+int executors_new_direct(via_executor *executor[QUERY_KINDS])
 {
     via_executor *here = NULL;
-    int rc = query_open_thread(database);
-    if (rc == 0)
-        rc = via_inline_new(&here);
+    int rc = via_inline_new(&here);
     for (int kind = 0; rc == 0 && kind < QUERY_KINDS; kind++)
         executor[kind] = via_executor_ref(here);
     via_executor_unref(here);

@@ -13,12 +13,11 @@
 
 #include <viaduct.h>
 
-/* Makes them; `database` is borrowed until they are freed.  0, or a negative status, and then those that were
- * made are still to be freed. */
-int executors_new(char *database, size_t max_scans, via_executor *executor[QUERY_KINDS]);
+/* Makes them.  0, or a negative status, and then those that were made are still to be freed. */
+int executors_new(size_t max_scans, via_executor *executor[QUERY_KINDS]);
 
 /* What a program does without Viaduct: the same calls, in the loop's thread, on its own connection. */
-int executors_new_direct(char *database, via_executor *executor[QUERY_KINDS]);
+int executors_new_direct(via_executor *executor[QUERY_KINDS]);
 
 /* Stops what runs, waits for the threads, and releases the executors; NULLs among them are skipped. */
 void executors_free(via_executor *executor[QUERY_KINDS], int direct);

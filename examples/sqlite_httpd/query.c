@@ -4,26 +4,28 @@
 
 #include <event2/buffer.h>
 #include <event2/http.h>
-#include <stdio.h>
 #include <string.h>
 #include <viaduct.h>
 
 const char *const query_name[QUERY_KINDS] = {"search", "scan", "note"};
 
-static const char *const sql[QUERY_KINDS] = {
-    [QUERY_SEARCH] = "select printf('%04X', code) as code, name, category,"
-                     " (select count(*) from note where note.code = character.code) as notes"
-                     " from character where name >= ?1 and name < ?1 || char(1114111)"
-                     " order by name limit ?2",
-    /* Blanks and hyphens do not count, so no index can help: this is the slow one. */
-    [QUERY_SCAN] = "select printf('%04X', code) as code, name, category from character c"
-                   " where replace(replace(name, ' ', ''), '-', '') like '%' || ?1 || '%'"
-                   " or replace(replace(old_name, ' ', ''), '-', '') like '%' || ?1 || '%'"
-                   " or exists (select 1 from note where note.code = c.code and text like '%' || ?1 || '%')"
-                   " order by length(name), name limit 50",
-    [QUERY_NOTE] = "insert into note (code, text) select code, ?2 from character where name = ?1 limit 1"
-                   " returning id, printf('%04X', code) as code",
-};
+static const char search_sql[] = "select printf('%04X', code) as code, name, category,"
+                                 " (select count(*) from note where note.code = character.code) as notes"
+                                 " from character where name >= ?1 and name < ?1 || char(1114111)"
+                                 " order by name limit ?2";
+
+/* Blanks and hyphens do not count, so no index can help: this is the slow one. */
+static const char scan_sql[] =
+    "select printf('%04X', code) as code, name, category from character c"
+    " where replace(replace(name, ' ', ''), '-', '') like '%' || ?1 || '%'"
+    " or replace(replace(old_name, ' ', ''), '-', '') like '%' || ?1 || '%'"
+    " or exists (select 1 from note where note.code = c.code and text like '%' || ?1 || '%')"
+    " order by length(name), name limit 50";
+
+static const char note_sql[] = "insert into note (code, text) select code, ?2 from character where name = ?1"
+                               " limit 1 returning id, printf('%04X', code) as code";
+
+static const char *const sql[QUERY_KINDS] = {search_sql, scan_sql, note_sql};
 
 /* This thread's connection and its statements, prepared once. */
 static _Thread_local struct {
@@ -37,28 +39,9 @@ static int stop_if_cancelled(void *unused)
     return via_call_cancelled();
 }
 
-int query_open_thread(void *database)
+void query_close_thread(void *unused)
 {
-    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
-    int rc = sqlite3_open_v2(database, &here.db, flags, NULL);
-    for (int kind = 0; rc == SQLITE_OK && kind < QUERY_KINDS; kind++)
-        rc = sqlite3_prepare_v3(here.db, sql[kind], -1, SQLITE_PREPARE_PERSISTENT, &here.statement[kind],
-                                NULL);
-    if (rc != SQLITE_OK) {
-        fprintf(stderr, "sqlite_httpd: %s: %s\n", (const char *)database, sqlite3_errmsg(here.db));
-        query_close_thread(database);
-        return VIA_EFAILED;
-    }
-    sqlite3_busy_timeout(here.db, 1000);
-    /* sqlite3_interrupt() does nothing to a statement that is about to start.  A cancel that comes just then
-     * is seen here, a thousand steps of the virtual machine later. */
-    sqlite3_progress_handler(here.db, 1000, stop_if_cancelled, NULL);
-    return 0;
-}
-
-void query_close_thread(void *database)
-{
-    (void)database;
+    (void)unused;
     for (int kind = 0; kind < QUERY_KINDS; kind++)
         sqlite3_finalize(here.statement[kind]);
     sqlite3_close(here.db);
@@ -75,6 +58,35 @@ static int fail(int rc)
         return VIA_ENOMEM;
     int status = rc == SQLITE_BUSY ? HTTP_SERVUNAVAIL : HTTP_INTERNAL;
     return via_fail(status, "%s", sqlite3_errmsg(here.db));
+}
+
+static int open_statements(const char *database)
+{
+    int rc = sqlite3_open_v2(database, &here.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+    if (rc == SQLITE_OK)
+        sqlite3_busy_timeout(here.db, 1000);
+    for (int kind = 0; rc == SQLITE_OK && kind < QUERY_KINDS; kind++)
+        rc = sqlite3_prepare_v3(here.db, sql[kind], -1, SQLITE_PREPARE_PERSISTENT, &here.statement[kind],
+                                NULL);
+    return rc;
+}
+
+/* Opens this thread's connection, if it is not open yet.  An initializer could do it too, but one that fails
+ * breaks its executor for good, and a lack of memory or descriptors passes. */
+static int open_thread(const char *database)
+{
+    if (here.db != NULL)
+        return 0;
+    int rc = open_statements(database);
+    if (rc != SQLITE_OK) {
+        int status = fail(rc);
+        query_close_thread(NULL);
+        return status;
+    }
+    /* sqlite3_interrupt() does nothing to a statement that is about to start.  A cancel that comes just then
+     * is seen here, a thousand steps of the virtual machine later. */
+    sqlite3_progress_handler(here.db, 1000, stop_if_cancelled, NULL);
+    return 0;
 }
 
 static int add_row(struct evbuffer *out, sqlite3_stmt *statement)
@@ -119,15 +131,17 @@ static void bind_values(sqlite3_stmt *statement, const struct query *query)
 int query_run(void *arg, void **result)
 {
     struct query *query = arg;
+    int rows = 0, rc = open_thread(query->database);
+    if (rc < 0)
+        return rc;
     sqlite3_stmt *statement = here.statement[query->kind];
     struct evbuffer *out = evbuffer_new();
-    int rows = 0;
     if (out == NULL)
         return VIA_ENOMEM;
-    /* Publishes the connection to query_cancel(); it was opened long before, by this same thread. */
+    /* Publishes the connection, which is this thread's own, to query_cancel(). */
     atomic_store(&query->db, here.db);
     bind_values(statement, query);
-    int rc = add_rows(out, statement, &rows);
+    rc = add_rows(out, statement, &rows);
     /* Reset ends the read transaction, which would otherwise keep the write-ahead log from being emptied. */
     sqlite3_reset(statement);
     sqlite3_clear_bindings(statement);

@@ -3,8 +3,8 @@
  * The blocking half of the server: what runs on worker threads.  Nothing here knows of connections or of the
  * loop.
  *
- * Each thread that runs queries has a connection of its own, opened by its executor's initializer and closed
- * by its finalizer, so that no statement is ever shared and SQLite needs no locks between threads.
+ * Each thread that runs queries has a connection of its own, opened by its first query and closed by its
+ * executor's finalizer, so that no statement is ever shared and SQLite needs no locks between threads.
  */
 #ifndef SQLITE_HTTPD_QUERY_H
 #define SQLITE_HTTPD_QUERY_H
@@ -26,6 +26,7 @@ enum { QUERY_NAME_BYTES = 128, QUERY_TEXT_BYTES = 2000 };
 
 struct query {
     enum query_kind kind;
+    const char *database;            /* the file, borrowed until the executors are freed */
     int limit;                       /* QUERY_SEARCH: at most so many */
     char name[QUERY_NAME_BYTES + 1]; /* the name, its beginning, or the word to look for */
     char text[QUERY_TEXT_BYTES + 1]; /* QUERY_NOTE: the note */
@@ -33,11 +34,8 @@ struct query {
     _Atomic(sqlite3 *) db;
 };
 
-/* Initializer: opens this thread's connection to the file named by `database`. */
-int query_open_thread(void *database);
-
-/* Finalizer: closes it. */
-void query_close_thread(void *database);
+/* Finalizer: closes this thread's connection, if it has one. */
+void query_close_thread(void *unused);
 
 /* The call: runs a `struct query`; the result is a `struct evbuffer` with JSON.  A code is an HTTP status. */
 int query_run(void *query, void **result);

@@ -7,6 +7,7 @@
  */
 #include "server.h"
 #include "executors.h"
+#include "listen.h"
 #include "params.h"
 #include "query.h"
 #include "stats.h"
@@ -18,7 +19,6 @@
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
-#include <netinet/in.h>
 #include <sys/queue.h>
 
 enum { MAX_URI_BYTES = 1000 };
@@ -38,10 +38,8 @@ struct request {
 struct server {
     via_loop *loop;
     struct server_options options;
-    char *database;
     struct evhttp *http;
     struct evhttp_bound_socket *socket;
-    int port;
     via_executor *executor[QUERY_KINDS];
     LIST_HEAD(, request) open;
     int stopping;
@@ -222,6 +220,7 @@ static void on_query(struct server *server, struct evhttp_request *http, enum qu
         return;
     }
     query->kind = kind;
+    query->database = server->options.database;
     int code = params_parse(http, query, &reason);
     if (code == 0)
         start_query(server, http, query);
@@ -232,19 +231,23 @@ static void on_query(struct server *server, struct evhttp_request *http, enum qu
 }
 
 /* Only counters are read here, so this may run on the loop's thread. */
+static int add_stats(struct server *server, struct evbuffer *body)
+{
+    int rc = stats_add_loop(body, server->loop, &server->figures);
+    for (int kind = 0; rc >= 0 && kind < QUERY_KINDS; kind++)
+        rc = stats_add_executor(body, query_name[kind], server->executor[kind]);
+    return rc < 0 ? rc : evbuffer_add_printf(body, "}\n");
+}
+
 static void on_stats(struct server *server, struct evhttp_request *http)
 {
     struct evbuffer *body = evbuffer_new();
-    if (body == NULL) {
+    if (body != NULL && add_stats(server, body) >= 0)
+        send_buffer(server, http, HTTP_OK, "application/json", body);
+    else
         send_reason(server, http, HTTP_SERVUNAVAIL, via_status_text(VIA_ENOMEM));
-        return;
-    }
-    stats_add_loop(body, server->loop, &server->figures);
-    for (int kind = 0; kind < QUERY_KINDS; kind++)
-        stats_add_executor(body, query_name[kind], server->executor[kind]);
-    evbuffer_add_printf(body, "}\n");
-    send_buffer(server, http, HTTP_OK, "application/json", body);
-    evbuffer_free(body);
+    if (body != NULL)
+        evbuffer_free(body);
 }
 
 static void on_request(struct evhttp_request *http, void *arg)
@@ -283,17 +286,10 @@ static int on_beat(void *arg)
     return via_call_at(server->loop, server->beat_due_ns, on_beat, server, &server->beat);
 }
 
-static int bound_port(struct evhttp_bound_socket *socket)
-{
-    struct sockaddr_in address = {0};
-    socklen_t length = sizeof address;
-    getsockname(evhttp_bound_socket_get_fd(socket), (struct sockaddr *)&address, &length);
-    return ntohs(address.sin_port);
-}
-
 static int http_new(struct server *server)
 {
-    server->http = evhttp_new(via_loop_base(server->loop));
+    struct event_base *base = via_loop_base(server->loop);
+    server->http = evhttp_new(base);
     if (server->http == NULL)
         return VIA_ENOMEM;
     evhttp_set_gencb(server->http, on_request, server);
@@ -302,12 +298,7 @@ static int http_new(struct server *server)
     evhttp_set_max_headers_size(server->http, 16 * 1024);
     evhttp_set_max_body_size(server->http, 16 * 1024);
     evhttp_set_timeout(server->http, 30);
-    server->socket =
-        evhttp_bind_socket_with_handle(server->http, "127.0.0.1", (uint16_t)server->options.port);
-    if (server->socket == NULL)
-        return errno != 0 ? -errno : VIA_EAGAIN;
-    server->port = bound_port(server->socket);
-    return 0;
+    return listen_on_loopback(server->http, base, server->options.port, &server->socket);
 }
 
 int server_new(via_loop *loop, const struct server_options *options, struct server **result)
@@ -320,10 +311,8 @@ int server_new(via_loop *loop, const struct server_options *options, struct serv
     if (server->options.timeout_ns == 0)
         server->options.timeout_ns = 2 * VIA_S;
     server->beat_due_ns = via_loop_time_ns(loop);
-    server->database = strdup(options->database);
-    int rc = server->database == NULL ? VIA_ENOMEM
-             : options->direct        ? executors_new_direct(server->database, server->executor)
-                                      : executors_new(server->database, options->max_scans, server->executor);
+    int rc = options->direct ? executors_new_direct(server->executor)
+                             : executors_new(options->max_scans, server->executor);
     if (rc == 0)
         rc = http_new(server);
     if (rc == 0)
@@ -337,7 +326,7 @@ int server_new(via_loop *loop, const struct server_options *options, struct serv
 
 int server_port(const struct server *server)
 {
-    return server->port;
+    return listen_port(server->socket);
 }
 
 void server_figures(const struct server *server, struct server_figures *figures)
@@ -369,6 +358,5 @@ void server_free(struct server *server)
     via_handle_unref(server->beat);
     if (server->http != NULL)
         evhttp_free(server->http);
-    free(server->database);
     free(server);
 }

@@ -4,24 +4,24 @@
 #include <event2/buffer.h>
 #include <inttypes.h>
 
-void stats_add_loop(struct evbuffer *out, via_loop *loop, const struct server_figures *figures)
+int stats_add_loop(struct evbuffer *out, via_loop *loop, const struct server_figures *figures)
 {
     struct via_loop_stats s = {0};
     via_loop_stats(loop, &s);
-    evbuffer_add_printf(out,
-                        "{\"served\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"open\": %zu,\n \"loop\": "
-                        "{\"ticks\": %" PRIu64 ", \"callbacks\": %" PRIu64 ", \"posts\": %" PRIu64
-                        ", \"wakes\": %" PRIu64
-                        ", \"timers\": %zu, \"in_flight\": %zu, \"worst_lag_us\": %" PRId64 "}",
-                        figures->served, figures->refused, figures->open, s.ticks, s.callbacks, s.posts,
-                        s.wakes, s.timers, s.in_flight, figures->lag_ns / VIA_US);
+    return evbuffer_add_printf(
+        out,
+        "{\"served\": %" PRIu64 ", \"refused\": %" PRIu64 ", \"open\": %zu,\n \"loop\": "
+        "{\"ticks\": %" PRIu64 ", \"callbacks\": %" PRIu64 ", \"posts\": %" PRIu64 ", \"wakes\": %" PRIu64
+        ", \"timers\": %zu, \"in_flight\": %zu, \"worst_lag_us\": %" PRId64 "}",
+        figures->served, figures->refused, figures->open, s.ticks, s.callbacks, s.posts, s.wakes, s.timers,
+        s.in_flight, figures->lag_ns / VIA_US);
 }
 
-void stats_add_executor(struct evbuffer *out, const char *name, via_executor *executor)
+int stats_add_executor(struct evbuffer *out, const char *name, via_executor *executor)
 {
     struct via_executor_stats s = {0};
     via_executor_stats(executor, &s);
-    evbuffer_add_printf(
+    return evbuffer_add_printf(
         out,
         ",\n \"%s\": {\"workers\": %zu, \"queued\": %zu, \"queued_peak\": %zu, \"running\": %zu,"
         " \"submitted\": %" PRIu64 ", \"completed\": %" PRIu64 ", \"cancelled\": %" PRIu64

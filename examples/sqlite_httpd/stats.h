@@ -7,10 +7,10 @@
 
 struct evbuffer;
 
-/* Opens the object with the figures of server and loop. */
-void stats_add_loop(struct evbuffer *out, via_loop *loop, const struct server_figures *figures);
+/* Opens the object with the figures of server and loop.  Negative if memory ran out. */
+int stats_add_loop(struct evbuffer *out, via_loop *loop, const struct server_figures *figures);
 
-/* Adds an executor's figures; the object is still to be closed. */
-void stats_add_executor(struct evbuffer *out, const char *name, via_executor *executor);
+/* Adds an executor's figures; the object is still to be closed.  Negative if memory ran out. */
+int stats_add_executor(struct evbuffer *out, const char *name, via_executor *executor);
 
 #endif
