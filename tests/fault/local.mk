@@ -29,12 +29,16 @@ if HAVE_EXAMPLES
 # The server is linked in, so that its own allocations fail too.
 tests_fault_fault_tap_SOURCES += \
   tests/fault/scenarios_httpd.c \
+  tests/fault/wrap_http.c \
+  tests/fault/wrap_sqlite.c \
   examples/sqlite_httpd/executors.c \
   examples/sqlite_httpd/executors.h \
   examples/sqlite_httpd/import.c \
   examples/sqlite_httpd/import.h \
   examples/sqlite_httpd/json.c \
   examples/sqlite_httpd/json.h \
+  examples/sqlite_httpd/listen.c \
+  examples/sqlite_httpd/listen.h \
   examples/sqlite_httpd/params.c \
   examples/sqlite_httpd/params.h \
   examples/sqlite_httpd/progress.c \

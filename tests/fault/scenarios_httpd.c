@@ -12,6 +12,7 @@
 
 #include "import.h"
 #include "server.h"
+#include "wrap.h"
 
 static char directory[] = "/tmp/viaduct-fault-XXXXXX";
 static char database[64];
@@ -47,7 +48,7 @@ bool httpd_prepare(void)
 {
     char data[64];
     signal(SIGPIPE, SIG_IGN);
-    if (!mkdtemp(directory))
+    if (wrap_sqlite_memory() < 0 || !mkdtemp(directory))
         return false;
     path_of("data", data, sizeof(data));
     path_of("db", database, sizeof(database));
@@ -89,7 +90,11 @@ static int read_answer(int fd)
     }
     answer[length] = '\0';
     int code = 0;
-    return sscanf(answer, "HTTP/1.1 %d", &code) == 1 ? code : 0;
+    if (sscanf(answer, "HTTP/1.1 %d", &code) != 1)
+        return 0;
+    FAULT_CHECK(code != 200 || (strstr(answer, "LETTER A\"") && strstr(answer, "LETTER T\"") &&
+                                strcmp(answer + length - 2, "]\n") == 0));
+    return code;
 }
 
 static int ask(int port)

@@ -5,8 +5,6 @@
  * The names are the linker's: a call of malloc() in an archive becomes one of __wrap_malloc(), and
  * __real_malloc() is the C library's.
  */
-#include "wrap.h"
-
 #include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -17,6 +15,7 @@
 
 #include "inject.h"
 #include "ledger.h"
+#include "wrap.h"
 
 void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
@@ -68,7 +67,7 @@ static void *grow(void *block, size_t bytes, size_t old_bytes)
     return grown;
 }
 
-static void *reallocate(enum fault_kind kind, void *block, size_t bytes)
+void *wrap_realloc(enum fault_kind kind, void *block, size_t bytes)
 {
     if (out_of_memory(kind))
         return NULL;
@@ -80,9 +79,14 @@ static void *reallocate(enum fault_kind kind, void *block, size_t bytes)
     return __real_realloc(block, bytes);
 }
 
+void *wrap_malloc(enum fault_kind kind, size_t bytes)
+{
+    return out_of_memory(kind) ? NULL : enter_fresh(__real_malloc(bytes), bytes);
+}
+
 void *__wrap_malloc(size_t bytes)
 {
-    return out_of_memory(FAULT_MEMORY) ? NULL : enter_fresh(__real_malloc(bytes), bytes);
+    return wrap_malloc(FAULT_MEMORY, bytes);
 }
 
 void *__wrap_calloc(size_t count, size_t bytes)
@@ -96,7 +100,7 @@ void *__wrap_calloc(size_t count, size_t bytes)
 
 void *__wrap_realloc(void *block, size_t bytes)
 {
-    return reallocate(FAULT_MEMORY, block, bytes);
+    return wrap_realloc(FAULT_MEMORY, block, bytes);
 }
 
 void *__wrap_reallocarray(void *block, size_t count, size_t bytes)
@@ -105,7 +109,7 @@ void *__wrap_reallocarray(void *block, size_t count, size_t bytes)
         errno = ENOMEM;
         return NULL;
     }
-    return reallocate(FAULT_MEMORY, block, count * bytes);
+    return wrap_realloc(FAULT_MEMORY, block, count * bytes);
 }
 
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
@@ -170,12 +174,12 @@ void __wrap_free(void *block)
 
 void *wrap_event_malloc(size_t bytes)
 {
-    return out_of_memory(FAULT_EVENT_MEMORY) ? NULL : enter_fresh(__real_malloc(bytes), bytes);
+    return wrap_malloc(FAULT_EVENT_MEMORY, bytes);
 }
 
 void *wrap_event_realloc(void *block, size_t bytes)
 {
-    return reallocate(FAULT_EVENT_MEMORY, block, bytes);
+    return wrap_realloc(FAULT_EVENT_MEMORY, block, bytes);
 }
 
 void wrap_event_free(void *block)

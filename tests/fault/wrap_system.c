@@ -18,6 +18,9 @@
 
 #include "inject.h"
 
+/* The compiler is told to hide what the library does not export; libevent would then never come here. */
+#pragma GCC visibility push(default)
+
 /* Finds the next definition of `name` once; dlsym() may be called again by a racing thread, with the same
  * answer. */
 static void *next_of(const char *name, _Atomic(void *) *cache)
@@ -134,3 +137,5 @@ ssize_t write(int fd, const void *buffer, size_t bytes)
     }
     return next(fd, buffer, bytes);
 }
+
+#pragma GCC visibility pop
