@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <config.h>
 
+#include <stdint.h>
 #include <stdlib.h>
 
 #include <viaduct/error.h>
@@ -47,9 +48,12 @@ void via__heap_fini(struct via__heap *heap)
 
 int via__heap_reserve(struct via__heap *heap, size_t count)
 {
+    const size_t most = PTRDIFF_MAX / sizeof *heap->nodes;
     size_t capacity = heap->capacity ? heap->capacity : 16;
+    if (count > most)
+        return VIA_ENOMEM;
     while (capacity < count)
-        capacity *= 2;
+        capacity = capacity <= most / 2 ? capacity * 2 : most;
     if (capacity == heap->capacity)
         return 0;
     struct via__heap_node **nodes = realloc(heap->nodes, capacity * sizeof *nodes);

@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include <limits.h>
+#include <viaduct/error.h>
 
 #include "base/heap.h"
 
@@ -109,6 +110,21 @@ TEST(reserved_room_makes_inserting_certain)
     via__heap_fini(&heap);
 }
 
+TEST(more_room_than_there_is_memory_is_refused)
+{
+    struct via__heap heap = {0};
+    struct via__heap_node node = {0};
+
+    ck_assert_int_eq(via__heap_reserve(&heap, SIZE_MAX), VIA_ENOMEM);
+    ck_assert_int_eq(via__heap_reserve(&heap, SIZE_MAX / 2 + 2), VIA_ENOMEM);
+    ck_assert_int_eq(via__heap_reserve(&heap, SIZE_MAX / sizeof(void *) + 1), VIA_ENOMEM);
+    ck_assert_uint_eq(heap.capacity, 0);
+    insert(&heap, &node, 1);
+    ck_assert_int_eq(via__heap_reserve(&heap, SIZE_MAX / sizeof(void *) + 1), VIA_ENOMEM);
+    ck_assert_ptr_eq(pop(&heap), &node);
+    via__heap_fini(&heap);
+}
+
 TEST_MAIN("base/heap", an_empty_heap_has_no_first, nodes_come_out_in_order_of_their_deadlines,
           equal_deadlines_come_out_in_the_order_they_went_in, a_node_can_be_removed_from_anywhere_and_twice,
-          reserved_room_makes_inserting_certain)
+          reserved_room_makes_inserting_certain, more_room_than_there_is_memory_is_refused)
