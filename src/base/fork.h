@@ -9,4 +9,13 @@ unsigned via__fork_generation(void);
 // Installs the fork handlers; every constructor of a shared object calls it.  0 or a negative errno.
 int via__fork_watch(void);
 
+// The same without looking whether they are installed; once more does no harm.
+int via__fork_install(void);
+
+// Has `reset` called in every forked child, while that has a single thread: it makes locks anew that another
+// thread of the parent may have held, and forgets what belonged to the parent's threads.  Adding the same
+// function again changes nothing; a layer adds one before it first takes such a lock.
+typedef void (*via__fork_reset_fn)(void);
+void via__fork_on_child(via__fork_reset_fn reset);
+
 #endif

@@ -8,4 +8,7 @@
 // Holds no lock while the hook runs, and may be called with none held.
 void via__log(enum via_log_level level, const char *format, ...) VIA_PRINTF(2, 3);
 
+// In a forked child: makes the lock anew, which another thread of the parent may have held.  The hook stays.
+void via__log_reset(void);
+
 #endif

@@ -159,6 +159,12 @@ void via__deadlock_install(void)
     atomic_store_explicit(&via__wait_hooks, &hooks, memory_order_release);
 }
 
+void via__deadlock_reset(void)
+{
+    pthread_mutex_init(&search_lock, NULL);
+    via__list_init(&all_blocked);
+}
+
 void via__deadlock_barrier(void)
 {
     pthread_mutex_lock(&search_lock);

@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "base/role.h"
 #include "executor/executor.h"
+#include "executor/frame.h"
 
 static int request_stop(via_cfuture *cf, uint32_t state)
 {
@@ -32,9 +33,24 @@ static void dispose_cancelled(via_cfuture *cf)
 static const struct via__owner_ops job_owner_ops = {
     .request = request_stop, .cancelled = count_cancelled, .dispose = dispose_cancelled};
 
+// What the threads of the parent were about is not the child's.
+static void reset_in_child(void)
+{
+    via__deadlock_reset();
+    via__frame_reset();
+    via__interrupt_reset();
+    via__timekeeper_reset();
+}
+
+void via__executor_watch_forks(void)
+{
+    via__fork_on_child(reset_in_child);
+    (void)via__fork_watch();
+}
+
 void via__executor_init(via_executor *executor, const struct via__executor_kind *kind)
 {
-    (void)via__fork_watch();
+    via__executor_watch_forks();
     via__deadlock_install();
     // Release: pairs with the acquire in request_cancel().
     atomic_store_explicit(&via__job_ops, &job_owner_ops, memory_order_release);

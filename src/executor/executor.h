@@ -120,6 +120,9 @@ void via__executor_live(via_executor *executor);
 void via__executor_die(via_executor *executor); // may free it
 int via__executor_forked(const via_executor *executor);
 
+// Before any lock of this layer is taken for the first time: has them made anew in forked children.
+void via__executor_watch_forks(void);
+
 // Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags. On
 // failure the payload is released.
 int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
@@ -179,15 +182,18 @@ int via__interrupt_enabled(void);
 void via__interrupt_begin(struct via__call_control *control);
 void via__interrupt_request(struct via__call_control *control);
 void via__interrupt_end(struct via__call_control *control);
+void via__interrupt_reset(void); // in a forked child
 
 // timekeeper.c: fails a queued job when its deadline comes.
 int via__timekeeper_reserve(void); // before the call is queued: 0, VIA_ENOMEM or VIA_EAGAIN
 void via__timekeeper_set(struct via__call_control *control, int64_t deadline_ns); // uses a reservation
 void via__timekeeper_unreserve(void);
 void via__timekeeper_remove(struct via__call_control *control);
+void via__timekeeper_reset(void); // in a forked child: the thread and its heap are the parent's
 
 // deadlock.c
 void via__deadlock_install(void);
+void via__deadlock_reset(void);              // in a forked child
 void via__deadlock_barrier(void);            // returns when no search can see what was unlinked before
 int via__deadlock_progress(via_cfuture *cf); // under the search lock
 int via__deadlock_blocked_in(via_executor *executor);   // under the search lock: its threads that are blocked

@@ -70,6 +70,11 @@ static int make_key(void)
     return made;
 }
 
+void via__frame_reset(void)
+{
+    pthread_mutex_init(&key_lock, NULL);
+}
+
 int via__frame_guard_thread(void)
 {
     if (self.guarded)

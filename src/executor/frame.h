@@ -37,4 +37,7 @@ void via__frame_on_exit(void (*fn)(void *arg), void *arg);
 // Makes this thread watched: a call that ends it fails with VIA_EEXITED.  0 or VIA_ENOMEM.
 int via__frame_guard_thread(void);
 
+// In a forked child: makes a lock anew.
+void via__frame_reset(void);
+
 #endif

@@ -17,7 +17,6 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
-#include "base/fork.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "base/thread.h"
@@ -30,7 +29,6 @@
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // guards all that follows
 static struct via__list nudged = {&nudged, &nudged};
 static int thread_runs;
-static unsigned thread_generation; // the process it runs in
 static int installed_signo;
 static struct sigaction chained;
 
@@ -46,10 +44,15 @@ static void on_signal(int signo, siginfo_t *info, void *context)
 
 static int install(int signo)
 {
-    struct sigaction action = {.sa_flags = SA_SIGINFO}; // no SA_RESTART: EINTR is the point
+    struct sigaction before, action = {.sa_flags = SA_SIGINFO}; // no SA_RESTART: EINTR is the point
     action.sa_sigaction = on_signal;
     sigfillset(&action.sa_mask);
-    if (sigaction(signo, NULL, &chained) < 0 || sigaction(signo, &action, NULL) < 0)
+    if (sigaction(signo, NULL, &before) < 0)
+        return VIA_EINVAL;
+    // A child that was forked in the midst of this has the handler already, which must not call itself.
+    if (!(before.sa_flags & SA_SIGINFO) || before.sa_sigaction != on_signal)
+        chained = before;
+    if (sigaction(signo, &action, NULL) < 0)
         return VIA_EINVAL;
     installed_signo = signo;
     return 0;
@@ -67,10 +70,19 @@ int via_thread_interrupt_enable(int signo)
         return VIA_EINVAL;
     if (signo == 0)
         signo = SIGURG;
+    via__executor_watch_forks();
     pthread_mutex_lock(&lock);
     int status = installed_signo == signo ? 0 : installed_signo ? VIA_EBUSY : install(signo);
     pthread_mutex_unlock(&lock);
     return status;
+}
+
+// The handler stays installed, but nobody is to be interrupted here.
+void via__interrupt_reset(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    via__list_init(&nudged);
+    thread_runs = 0;
 }
 
 int via__interrupt_enabled(void)
@@ -108,7 +120,7 @@ static void *nudge_thread(void *unused)
 static void start_nudging(void)
 {
     pthread_t thread;
-    if (thread_runs && thread_generation == via__fork_generation())
+    if (thread_runs)
         return;
     if (via__thread_start(&thread, NULL, nudge_thread, NULL) < 0) {
         via__log(VIA_LOG_WARNING, "no thread to repeat an interrupt; it was sent once");
@@ -116,7 +128,6 @@ static void start_nudging(void)
     }
     pthread_detach(thread);
     thread_runs = 1;
-    thread_generation = via__fork_generation();
 }
 
 static void fill_set(sigset_t *set)

@@ -13,7 +13,6 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
-#include "base/fork.h"
 #include "base/lock.h"
 #include "base/thread.h"
 #include "executor/executor.h"
@@ -23,7 +22,6 @@ static struct via__heap heap;
 static struct via__parker parker;
 static size_t reserved; // timers to be set by calls that are just being queued
 static int thread_runs;
-static unsigned generation;
 
 static void expire(via_cfuture *cf)
 {
@@ -75,12 +73,10 @@ static void *keep_time(void *unused)
     return NULL;
 }
 
-// In a forked child the thread and its heap are the parent's.
-static void forget_parent(void)
+// The heap may have been in the midst of a change, so its memory is left alone.
+void via__timekeeper_reset(void)
 {
-    if (generation == via__fork_generation())
-        return;
-    generation = via__fork_generation();
+    pthread_mutex_init(&lock, NULL);
     heap = (struct via__heap){0};
     reserved = 0;
     thread_runs = 0;
@@ -103,7 +99,6 @@ static int start_thread(void)
 int via__timekeeper_reserve(void)
 {
     pthread_mutex_lock(&lock);
-    forget_parent();
     int status = via__heap_reserve(&heap, heap.count + reserved + 1);
     if (status == 0)
         status = start_thread();
@@ -136,12 +131,19 @@ void via__timekeeper_set(struct via__call_control *control, int64_t deadline_ns)
     pthread_mutex_unlock(&lock);
 }
 
+// A timer that a parent process had set is in no heap of this one.
+static int is_set(const struct via__heap_node *timer)
+{
+    return timer->index && timer->index <= heap.count && heap.nodes[timer->index - 1] == timer;
+}
+
 void via__timekeeper_remove(struct via__call_control *control)
 {
     pthread_mutex_lock(&lock);
     control->over = 1;
-    int was_set = control->timer.index != 0;
-    via__heap_remove(&heap, &control->timer);
+    int was_set = is_set(&control->timer);
+    if (was_set)
+        via__heap_remove(&heap, &control->timer);
     if (was_set && heap.count == 0)
         via__unpark(&parker);
     pthread_mutex_unlock(&lock);

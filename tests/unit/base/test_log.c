@@ -2,6 +2,7 @@
 #include "support/support.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <viaduct/log.h>
 
@@ -73,5 +74,58 @@ TEST(a_hook_may_log_and_replace_itself)
     via_set_log_hook(NULL, NULL);
 }
 
+/* Two hooks, each with an argument that the other must not be given. */
+static int first_arg, second_arg;
+static int heard_right, heard_wrong;
+
+static void hear_first(enum via_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    heard_right += arg == &first_arg;
+    heard_wrong += arg != &first_arg;
+}
+
+static void hear_second(enum via_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    heard_right += arg == &second_arg;
+    heard_wrong += arg != &second_arg;
+}
+
+/* A thread that replaces the hook without end, and so holds the lock much of the time. */
+
+static void *replace_without_end(void *stop)
+{
+    for (unsigned i = 0; !__atomic_load_n((int *)stop, __ATOMIC_RELAXED); i++)
+        via_set_log_hook(i % 2 ? hear_first : hear_second, i % 2 ? &first_arg : &second_arg);
+    return NULL;
+}
+
+static int log_in_child(void *unused)
+{
+    (void)unused;
+    alarm(5);
+    via__log(VIA_LOG_WARNING, "child");
+    return heard_right == 1 && heard_wrong == 0;
+}
+
+TEST(a_child_that_was_forked_amid_a_replacement_can_log)
+{
+    struct via_test_thread thread;
+    int stop = 0, good = 0;
+
+    via_set_log_hook(hear_first, &first_arg);
+    via_test_thread_start(&thread, replace_without_end, &stop);
+    for (int i = 0; i < 100 && good == i; i++)
+        good += via_test_fork(log_in_child, NULL) == 1;
+    __atomic_store_n(&stop, 1, __ATOMIC_RELAXED);
+    via_test_thread_join(&thread);
+    via_set_log_hook(NULL, NULL);
+    ck_assert_int_eq(good, 100);
+}
+
 TEST_MAIN("base/log", without_a_hook_messages_are_dropped, the_hook_is_given_level_and_text,
-          a_long_message_is_cut, a_hook_may_log_and_replace_itself)
+          a_long_message_is_cut, a_hook_may_log_and_replace_itself,
+          a_child_that_was_forked_amid_a_replacement_can_log)
