@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "support/support.h"
 
+#include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -106,6 +107,7 @@ static void *replace_without_end(void *stop)
 static int log_in_child(void *unused)
 {
     (void)unused;
+    signal(SIGALRM, SIG_DFL);
     alarm(5);
     via__log(VIA_LOG_WARNING, "child");
     return heard_right == 1 && heard_wrong == 0;

@@ -15,10 +15,16 @@
 /* A child that hangs ends by a signal instead. */
 #define CHILD_BOUND_S 5
 
+static void bound_child(void)
+{
+    signal(SIGALRM, SIG_DFL);
+    alarm(CHILD_BOUND_S);
+}
+
 static int enable(void *unused)
 {
     (void)unused;
-    alarm(CHILD_BOUND_S);
+    bound_child();
     return via_thread_interrupt_enable(SIGUSR2) == 0 ? 23 : 1;
 }
 
@@ -30,7 +36,7 @@ static int live(void *arg)
     via_cfuture *cf = NULL;
 
     (void)arg;
-    alarm(CHILD_BOUND_S);
+    bound_child();
     if (!CHILD_MAY_START_THREADS)
         return 23;
     call.deadline_ns = via_now_ns() + VIA_S * 100;
@@ -59,7 +65,7 @@ static int wait_in_child(void *arg)
     struct via_call call = VIA_CALL(echo, NULL);
 
     (void)arg;
-    alarm(CHILD_BOUND_S);
+    bound_child();
     /* The last life of an executor passes through the lock of the searches. */
     if (via_inline_new(&inner) != 0 || via_executor_submit(inner, &call, NULL) != 0)
         return 1;
