@@ -46,6 +46,8 @@ struct via__executor_kind {
     int (*submit)(via_executor *executor, via_cfuture *job, enum via__submit how);
     // An outsider claimed a queued job.  Under the job's hashed lock.
     void (*claimed)(via_executor *executor, via_cfuture *job, enum via__claim why);
+    // The function of a job has ended its thread, and the job is over.  `job` is only to be compared.
+    void (*exited)(via_executor *executor, const via_cfuture *job);
     int (*shutdown)(via_executor *executor, unsigned flags, int64_t deadline_ns);
     void (*released)(via_executor *executor); // the last user let go
     void (*stats)(via_executor *executor, struct via_executor_stats *stats);

@@ -42,6 +42,8 @@ static void end_frame(struct via__frame *frame)
     free(frame->message);
     via__job_dispose(frame->cf, frame->arg);
     via__cf_finish(frame->cf, VIA_EEXITED, 0, NULL, NULL);
+    if (executor->kind->exited)
+        executor->kind->exited(executor, frame->cf);
     if (executor->kind->jobs_live)
         via__executor_die(executor);
     via__frame_free(frame);

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/lock.h"
+#include "base/role.h"
 #include "base/thread.h"
 #include "executor/executor.h"
 
@@ -43,17 +44,42 @@ static void begin(struct run *run, via_cfuture *cf)
     run->started_ns = via_now_ns();
 }
 
+// Under the lock.
+static void count_off(struct inline_executor *self)
+{
+    self->running--;
+    self->completed++;
+    pthread_cond_broadcast(&self->ended);
+}
+
+// Whether the function has left its thread by pthread_exit(): then its frame is still to be ended.
+static int is_exiting(const struct run *run)
+{
+    const struct via__frame *frame = via__role.frame;
+    while (frame && frame->cf != run->cf)
+        frame = frame->outer;
+    return frame != NULL;
+}
+
 static void end(void *arg)
 {
     struct run *run = arg;
     struct inline_executor *self = run->executor;
     pthread_mutex_lock(&self->lock);
     via__list_remove(&run->link);
-    self->running--;
-    self->completed++;
-    pthread_cond_broadcast(&self->ended);
+    if (!is_exiting(run))
+        count_off(self);
     pthread_mutex_unlock(&self->lock);
     via_cfuture_unref(run->cf);
+}
+
+static void exited(via_executor *executor, const via_cfuture *job)
+{
+    struct inline_executor *self = (struct inline_executor *)executor;
+    (void)job;
+    pthread_mutex_lock(&self->lock);
+    count_off(self);
+    pthread_mutex_unlock(&self->lock);
 }
 
 static int submit(via_executor *executor, via_cfuture *job, enum via__submit how)
@@ -76,7 +102,7 @@ static int submit(via_executor *executor, via_cfuture *job, enum via__submit how
         via_cfuture_unref(run.cf);
         return VIA_ESHUTDOWN;
     }
-    // A function that ends its thread leaves this frame too.
+    // A function that ends its thread leaves this stack too, and only then is the job ended.
     pthread_cleanup_push(end, &run);
     (void)via__job_execute(job);
     pthread_cleanup_pop(1);
@@ -138,7 +164,7 @@ static void fill_stats(via_executor *executor, struct via_executor_stats *stats)
     stats->submitted = self->submitted;
     stats->completed = self->completed;
     stats->rejected = self->rejected;
-    if (self->running)
+    if (!via__list_empty(&self->runs))
         stats->oldest_running_ns =
             via_now_ns() - VIA__CONTAINER_OF(self->runs.next, struct run, link)->started_ns;
     pthread_mutex_unlock(&self->lock);
@@ -173,6 +199,7 @@ static const struct via__executor_kind inline_kind = {.name = "inline",
                                                       .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
                                                       .jobs_live = 1,
                                                       .submit = submit,
+                                                      .exited = exited,
                                                       .shutdown = shut_down,
                                                       .stats = fill_stats,
                                                       .stuck = list_stuck,

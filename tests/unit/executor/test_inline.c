@@ -183,30 +183,43 @@ static int end_thread(void *arg, void **result)
     pthread_exit(NULL);
 }
 
-/* A thread that a call of the inline executor ends. */
+/* A thread that a call of the inline executor ends, and what its payload sees when it is released. */
 struct ending {
     struct via_test_thread thread;
     via_executor *executor;
-    struct via_test_counted payload;
+    int released;
+    size_t running;
+    int shutdown_rc;
 };
+
+static void look_around(void *arg)
+{
+    struct ending *ending = arg;
+
+    ending->released++;
+    ending->running = stats_of(ending->executor).running;
+    ending->shutdown_rc = via_executor_shutdown(ending->executor, 0, 0);
+}
 
 static void *run_ending_call(void *arg)
 {
     struct ending *ending = arg;
-    struct via_call call = VIA_CALL(end_thread, &ending->payload);
+    struct via_call call = VIA_CALL(end_thread, ending);
 
-    call.destroy = via_test_counted_destroy;
+    call.destroy = look_around;
     via_executor_submit(ending->executor, &call, NULL);
     return arg; /* it does not come here */
 }
 
-TEST(a_function_that_ends_its_thread_is_over)
+TEST(a_call_that_ends_its_thread_counts_until_it_is_over)
 {
     struct ending ending = {.executor = inline_executor()};
 
     via_test_thread_start(&ending.thread, run_ending_call, &ending);
     ck_assert_ptr_null(via_test_thread_join(&ending.thread));
-    ck_assert_int_eq(via_test_destroyed(&ending.payload), 1);
+    ck_assert_int_eq(ending.released, 1);
+    ck_assert_uint_eq(ending.running, 1);
+    ck_assert_int_eq(ending.shutdown_rc, VIA_ETIMEDOUT);
     ck_assert_uint_eq(stats_of(ending.executor).running, 0);
     ck_assert_uint_eq(stats_of(ending.executor).completed, 1);
     close_executor(ending.executor);
@@ -229,5 +242,5 @@ TEST(bad_arguments_are_refused)
 TEST_MAIN("executor/inline", a_call_has_run_here_when_submit_returns, argument_and_result_are_destroyed_once,
           an_error_is_in_the_outcome_not_in_submit, calls_may_nest, bytes_calls_run_too,
           shutting_down_from_its_own_call_is_a_deadlock, after_shutdown_nothing_is_run,
-          shutdown_waits_for_calls_in_other_threads, a_function_that_ends_its_thread_is_over,
+          shutdown_waits_for_calls_in_other_threads, a_call_that_ends_its_thread_counts_until_it_is_over,
           bad_arguments_are_refused)
