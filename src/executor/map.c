@@ -227,10 +227,10 @@ static void drop_first(via_map *map)
 // Cancels what has not started and forgets the rest, which cleans up after itself.
 static void abandon(via_map *map)
 {
-    // A running call is let alone: cancelling would ask it to stop.
+    // A running call is let alone, also one that starts just now: to cancel it would ask it to stop.
     for (struct chunk *chunk = map->first; chunk; chunk = chunk->next) {
-        if (via_cfuture_state(chunk->cf) == VIA_PENDING)
-            via_cfuture_cancel(chunk->cf);
+        if (!via__cf_forked(chunk->cf))
+            (void)via__cf_cancel_pending(chunk->cf);
     }
     while (map->first)
         drop_first(map);

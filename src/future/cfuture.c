@@ -186,7 +186,7 @@ static int request_cancel(via_cfuture *cf, uint32_t state)
 
 // Cancels a pending future from outside of its executor.  The hashed lock pins the executor: it passes
 // through the lock before it lets go of a call that it finds claimed by somebody else.
-static int cancel_pending(via_cfuture *cf)
+int via__cf_cancel_pending(via_cfuture *cf)
 {
     uint32_t before;
     pthread_mutex_t *lock = via__hashlock(cf);
@@ -220,7 +220,7 @@ int via_cfuture_cancel(via_cfuture *cf)
         case VIA_RUNNING:
             return request_cancel(cf, state);
         default:
-            if (cancel_pending(cf))
+            if (via__cf_cancel_pending(cf))
                 return VIA_CANCEL_NEVER_RAN;
         }
     }

@@ -135,6 +135,9 @@ uint32_t via__cf_abandon(via_cfuture *cf);
 // The same for a promise of a loop, which has no function: it never ran.
 uint32_t via__cf_cancel_running(via_cfuture *cf);
 
+// Cancels a pending future: 1; 0 if it is not pending, and then nothing is asked of whoever runs it.
+int via__cf_cancel_pending(via_cfuture *cf);
+
 // Releases waiters and runs callbacks after a change to done; `before` is the state before it.  Consumes the
 // caller's reference.
 void via__cf_completed(via_cfuture *cf, uint32_t before);

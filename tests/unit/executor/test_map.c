@@ -522,6 +522,31 @@ TEST(a_map_keeps_its_executor_alive)
     via_test_await_threads(before);
 }
 
+static atomic_int asked_to_stop;
+
+static int look_whether_asked(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    for (int i = 0; i < 20; i++)
+        atomic_fetch_add(&asked_to_stop, via_call_cancelled());
+    return 0;
+}
+
+TEST(closing_never_asks_a_call_to_stop_that_starts_just_now)
+{
+    via_executor *pool = pool_of(1);
+
+    for (int round = 0; round < 2000; round++) {
+        struct source source = SOURCE(8);
+        struct via_map_options options = over(&source, look_whether_asked);
+
+        via_map_free(map_on(pool, &options));
+    }
+    close_executor(pool);
+    ck_assert_int_eq(atomic_load(&asked_to_stop), 0);
+}
+
 TEST_MAIN("executor/map", results_come_in_the_order_of_the_items, chunks_of_any_size_change_nothing_of_that,
           a_chunk_goes_to_a_worker_in_one_call, chunks_and_a_small_buffer_together,
           an_empty_source_ends_at_once, an_error_stands_in_its_place_and_the_map_goes_on,
@@ -532,4 +557,4 @@ TEST_MAIN("executor/map", results_come_in_the_order_of_the_items, chunks_of_any_
           the_map_keeps_nothing_of_a_result_it_gave, a_failing_source_ends_the_start,
           a_source_that_fails_later_is_told_by_next, an_executor_that_refuses_is_told_and_the_items_destroyed,
           bad_options_are_refused, a_map_runs_on_an_inline_executor_too, a_worker_may_map_on_its_own_pool,
-          a_map_keeps_its_executor_alive)
+          a_map_keeps_its_executor_alive, closing_never_asks_a_call_to_stop_that_starts_just_now)

@@ -9,6 +9,8 @@
 #include <viaduct/error.h>
 #include <viaduct/time.h>
 
+#include "future/cfuture.h"
+
 static via_cfuture *promise(void)
 {
     via_cfuture *cf = NULL;
@@ -546,6 +548,21 @@ TEST(settling_and_cancelling_at_once_has_one_winner)
         race_settle_against_cancel();
 }
 
+TEST(what_is_cancelled_only_if_pending_is_not_asked_to_stop_when_it_runs)
+{
+    via_cfuture *cf[STATES];
+
+    all_states(cf);
+    for (int i = 0; i < STATES; i++) {
+        int state = via_cfuture_state(cf[i]);
+
+        ck_assert_int_eq(via__cf_cancel_pending(cf[i]), i == PENDING);
+        ck_assert_int_eq(via_cfuture_state(cf[i]), i == PENDING ? VIA_CANCELLED : state);
+        ck_assert_uint_eq(via__cf_state(cf[i]) & VIA__REQUESTED, 0);
+        via_cfuture_unref(cf[i]);
+    }
+}
+
 TEST_MAIN("future/cfuture", a_new_future_is_pending, a_null_future_is_invalid_everywhere,
           references_of_null_are_null, cancel_in_each_state_tells_what_it_did,
           state_and_done_agree_in_each_state, result_with_timeout_zero_polls_each_state,
@@ -560,4 +577,5 @@ TEST_MAIN("future/cfuture", a_new_future_is_pending, a_null_future_is_invalid_ev
           a_value_without_destructor_is_left_alone, a_pending_future_can_be_dropped,
           a_value_is_borrowed_any_number_of_times, a_taken_value_is_the_takers_and_nobody_elses,
           nothing_can_be_taken_before_the_end, of_several_takers_exactly_one_gets_the_value,
-          a_failed_result_leaves_the_place_untouched, settling_and_cancelling_at_once_has_one_winner)
+          a_failed_result_leaves_the_place_untouched, settling_and_cancelling_at_once_has_one_winner,
+          what_is_cancelled_only_if_pending_is_not_asked_to_stop_when_it_runs)
