@@ -23,7 +23,8 @@
 /** How an executor is shut down. */
 enum via_shutdown_flags {
     VIA_SHUTDOWN_CANCEL_QUEUED = 1 << 0, /**< cancel what has not started; else it still runs */
-    VIA_SHUTDOWN_CANCEL_RUNNING = 1 << 1 /**< also ask the running calls to stop */
+    /** Also ask the running calls to stop, with those that run inside them in the same thread. */
+    VIA_SHUTDOWN_CANCEL_RUNNING = 1 << 1
 };
 
 /** A call that a shutdown had to leave behind. */

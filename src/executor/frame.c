@@ -29,12 +29,12 @@ static _Thread_local struct thread_state self;
 static pthread_key_t key;
 static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER; // guards `key_made`
 static int key_made;
+static pthread_mutex_t nested_lock = PTHREAD_MUTEX_INITIALIZER; // guards the nested calls of all activities
 
 static void end_frame(struct via__frame *frame)
 {
     struct via__call_extra *extra = via__job_extra(frame->cf);
-    if (self.activity && !frame->outer)
-        via__frame_pop(frame);
+    via__frame_pop(frame);
     if (extra && extra->control)
         via__control_leave(extra->control);
     via_executor *executor = frame->executor;
@@ -53,9 +53,7 @@ static void thread_ended(void *unused)
 {
     (void)unused;
     while (via__role.frame) {
-        struct via__frame *frame = via__role.frame;
-        via__role.frame = frame->outer;
-        end_frame(frame);
+        end_frame(via__role.frame);
     }
     if (self.on_exit)
         self.on_exit(self.on_exit_arg);
@@ -75,6 +73,7 @@ static int make_key(void)
 void via__frame_reset(void)
 {
     pthread_mutex_init(&key_lock, NULL);
+    pthread_mutex_init(&nested_lock, NULL);
 }
 
 int via__frame_guard_thread(void)
@@ -121,20 +120,33 @@ void via__frame_set_activity(struct via__activity *activity)
     self.activity = activity;
 }
 
+static void set_nested(struct via__frame *frame)
+{
+    pthread_mutex_lock(&nested_lock);
+    self.activity->nested = frame;
+    pthread_mutex_unlock(&nested_lock);
+}
+
 void via__frame_push(struct via__frame *frame)
 {
     frame->outer = via__role.frame;
     via__role.frame = frame;
-    // Release: who takes the pointer out in via__activity_look() sees the call's fields.
-    if (self.activity && !frame->outer)
+    if (self.activity && frame->outer)
+        set_nested(frame);
+    else if (self.activity)
+        // Release: who takes the pointer out in via__activity_look() sees the call's fields.
         atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
 }
 
 void via__frame_pop(struct via__frame *frame)
 {
     via__role.frame = frame->outer;
-    if (!self.activity || frame->outer)
+    if (!self.activity)
         return;
+    if (frame->outer) {
+        set_nested(frame->outer->outer ? frame->outer : NULL);
+        return;
+    }
     // Acquire: pairs with the release of a looker that puts the pointer back, and comes after its look.
     while (!atomic_exchange_explicit(&self.activity->current, NULL, memory_order_acquire))
         via__cpu_relax();
@@ -156,4 +168,38 @@ void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture
     look(cf, arg);
     // Release: the look comes before via__frame_pop() goes on.
     atomic_store_explicit(&activity->current, cf, memory_order_release);
+}
+
+struct call_look {
+    struct via__activity *activity;
+    const via_cfuture *root;
+    size_t depth;
+    via_cfuture *found;
+};
+
+// While the outermost call is looked at, it cannot end, but those further in can.
+static void look_for_call(via_cfuture *cf, void *arg)
+{
+    struct call_look *look = arg;
+    if (!look->root)
+        look->found = via_cfuture_ref(cf);
+    if (look->root != cf)
+        return;
+    pthread_mutex_lock(&nested_lock);
+    size_t above = 0;
+    for (struct via__frame *frame = look->activity->nested; frame && frame->outer; frame = frame->outer)
+        above++;
+    struct via__frame *frame = look->activity->nested;
+    for (; above > look->depth; above--)
+        frame = frame->outer;
+    if (above == look->depth && above)
+        look->found = via_cfuture_ref(frame->cf);
+    pthread_mutex_unlock(&nested_lock);
+}
+
+via_cfuture *via__activity_call(struct via__activity *activity, const via_cfuture *root, size_t depth)
+{
+    struct call_look look = {.activity = activity, .root = root, .depth = depth};
+    via__activity_look(activity, look_for_call, &look);
+    return look.found;
 }

@@ -18,9 +18,11 @@ void via__frame_job_over(const struct via__frame *frame);
 
 // What others may know of a thread that runs calls.  `current` is the call whose function runs.  A thread
 // that wants to look at it takes the pointer out, and puts it back when it has a reference or is done; the
-// runner, which takes it out for good before it completes the call, waits for that moment.
+// runner, which takes it out for good before it completes the call, waits for that moment.  Calls further in
+// change under a lock of frame.c, which comes after an executor's.
 struct via__activity {
     _Atomic(via_cfuture *) current;
+    struct via__frame *nested;  // the innermost call, if it is not `current`
     _Atomic int64_t started_ns; // when the batch began that the call belongs to
     _Atomic int ahead;          // jobs of the batch that are not over
 };
@@ -30,6 +32,11 @@ void via__frame_set_activity(struct via__activity *activity);
 
 // Looks at another thread's current call: calls `look` with it, if there is one.
 void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg);
+
+// The calls on another thread's stack, from the outermost in, whatever their executors: the one at `depth`,
+// with a reference, or NULL.  `root` is the one at depth 0 as it was found before, and NULL when that is
+// asked for: when another one runs in its place there is nothing more to be found.
+via_cfuture *via__activity_call(struct via__activity *activity, const via_cfuture *root, size_t depth);
 
 // What a thread wants to be told when one of its calls ends the thread with pthread_exit().
 void via__frame_on_exit(void (*fn)(void *arg), void *arg);

@@ -312,31 +312,47 @@ void via__pool_flush(struct via__pool *pool, int status)
         end_popped(pool, cf, status);
 }
 
-static void stop_look(via_cfuture *cf, void *found)
+// The number of the worker that was started after this one, or -1.
+static int number_after(struct via__pool *pool, int number)
 {
-    *(via_cfuture **)found = via_cfuture_ref(cf);
+    int next = -1;
+    pthread_mutex_lock(&pool->lock);
+    for (struct via__list *at = pool->workers.next; at != &pool->workers && next < 0; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        if (worker->number > number)
+            next = worker->number;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return next;
 }
 
-// Asks every running call to stop.  Hooks run without the lock, so the walk goes by number.
+// The call at a depth of a worker's stack, with a reference, or NULL; see via__activity_call().
+static via_cfuture *call_of(struct via__pool *pool, int number, const via_cfuture *root, size_t depth)
+{
+    via_cfuture *cf = NULL;
+    pthread_mutex_lock(&pool->lock);
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        if (worker->number == number)
+            cf = via__activity_call(&worker->activity, root, depth);
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return cf;
+}
+
+// Asks every running call to stop, also those that a worker runs while it waits in another.  Hooks run
+// without the lock, so the walk goes by number.
 static void cancel_running(struct via__pool *pool)
 {
-    int number = -1, more = 1;
-    while (more) {
-        via_cfuture *cf = NULL;
-        more = 0;
-        pthread_mutex_lock(&pool->lock);
-        for (struct via__list *at = pool->workers.next; at != &pool->workers && !more; at = at->next) {
-            struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
-            if (worker->number > number) {
-                number = worker->number;
-                via__activity_look(&worker->activity, stop_look, &cf);
-                more = 1;
-            }
-        }
-        pthread_mutex_unlock(&pool->lock);
-        if (cf)
+    int number = -1;
+    while ((number = number_after(pool, number)) >= 0) {
+        via_cfuture *root = call_of(pool, number, NULL, 0), *cf = via_cfuture_ref(root);
+        for (size_t depth = 1; cf; depth++) {
             via_cfuture_cancel(cf);
-        via_cfuture_unref(cf);
+            via_cfuture_unref(cf);
+            cf = call_of(pool, number, root, depth);
+        }
+        via_cfuture_unref(root);
     }
 }
 

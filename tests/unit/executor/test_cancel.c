@@ -493,6 +493,70 @@ TEST(a_forced_shutdown_asks_running_calls_to_stop)
     close_executor(pool);
 }
 
+/* Calls that run inside each other on one worker: each waits for the next, and the last at a gate. */
+struct inside {
+    struct inside *next;
+    via_executor *executor; /* where the next one runs */
+    struct via_test_gate *gate;
+    int cancelled;
+};
+
+static int run_inside(void *arg, void **result)
+{
+    struct inside *inside = arg;
+
+    (void)result;
+    if (inside->next)
+        finish(submit(inside->executor, run_inside, inside->next));
+    else
+        via_test_gate_pass(inside->gate);
+    inside->cancelled = via_call_cancelled();
+    return 0;
+}
+
+static void shut_down_by_force(via_executor *pool, struct inside *inside, int count)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_cfuture *cf;
+
+    inside[count - 1].gate = &gate;
+    cf = submit(pool, run_inside, inside);
+    via_test_gate_await(&gate, 1);
+    ck_assert_int_eq(via_executor_shutdown(pool, VIA_SHUTDOWN_CANCEL_RUNNING, 0), VIA_ETIMEDOUT);
+    via_test_gate_open(&gate);
+    finish(cf);
+    for (int i = 0; i < count; i++)
+        ck_assert_int_eq(inside[i].cancelled, 1);
+}
+
+TEST(a_shutdown_by_force_asks_the_calls_that_a_worker_helps_with_too)
+{
+    via_executor *pool = pool_of(1);
+    struct inside inside[4] = {{&inside[1], pool, NULL, 0},
+                               {&inside[2], pool, NULL, 0},
+                               {&inside[3], pool, NULL, 0},
+                               {NULL, NULL, NULL, 0}};
+
+    shut_down_by_force(pool, inside, 4);
+    close_executor(pool);
+}
+
+TEST(a_shutdown_by_force_asks_what_runs_on_its_workers_for_others)
+{
+    via_executor *pool = pool_of(1), *strand = NULL, *here = NULL;
+    struct inside inside[3] = {
+        {&inside[1], NULL, NULL, 0}, {&inside[2], NULL, NULL, 0}, {NULL, NULL, NULL, 0}};
+
+    ck_assert_int_eq(via_serial_new(pool, &strand), 0);
+    ck_assert_int_eq(via_inline_new(&here), 0);
+    inside[0].executor = strand;
+    inside[1].executor = here;
+    shut_down_by_force(pool, inside, 3);
+    close_executor(here);
+    close_executor(strand);
+    close_executor(pool);
+}
+
 TEST_MAIN("executor/cancel", cancel_before_start_never_runs_fn,
           a_running_function_sees_the_request_and_ends_as_it_likes,
           a_function_may_answer_a_request_with_canceled, done_means_returned,
@@ -504,4 +568,6 @@ TEST_MAIN("executor/cancel", cancel_before_start_never_runs_fn,
           the_cancel_hook_never_meets_a_destroyed_argument,
           cancelling_at_the_moment_of_the_start_has_one_winner, outside_a_call_nothing_is_cancelled,
           a_sleep_that_nobody_ends_takes_the_whole_time, a_sleep_after_the_cancel_does_not_begin,
-          a_cancel_does_not_outlive_its_call, a_forced_shutdown_asks_running_calls_to_stop)
+          a_cancel_does_not_outlive_its_call, a_forced_shutdown_asks_running_calls_to_stop,
+          a_shutdown_by_force_asks_the_calls_that_a_worker_helps_with_too,
+          a_shutdown_by_force_asks_what_runs_on_its_workers_for_others)
