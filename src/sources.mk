@@ -51,6 +51,8 @@ libviaduct_future_la_SOURCES = \
 libviaduct_executor_la_SOURCES = \
   src/executor/cancel.c \
   src/executor/custom.c \
+  src/executor/custom.h \
+  src/executor/custom_job.c \
   src/executor/deadlock.c \
   src/executor/executor.c \
   src/executor/executor.h \

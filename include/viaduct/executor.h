@@ -10,7 +10,7 @@
  * some thread, ends it in one of three ways: via_job_run() runs it here and completes its future;
  * via_job_start() and via_job_finish() bracket a run that happens elsewhere; via_job_fail() ends it without
  * running.  Each of them gives the job back, so each job is ended once.  A job whose future was cancelled
- * meanwhile is ended the same way; it just does not run.
+ * meanwhile is ended the same way; it just does not run.  The executor stays until every job was given back.
  */
 #ifndef VIADUCT_EXECUTOR_H
 #define VIADUCT_EXECUTOR_H
@@ -60,17 +60,21 @@ struct via_executor_ops {
     /** Takes a job, to be ended later in any thread, perhaps already here.  0, or a negative status: the job
      *  is then not taken, and via_executor_submit() fails with the status. */
     int (*submit)(void *self, via_job *job);
-    /** A job still queued was cancelled, in some thread, and will not run: for counting.  It may run under a
-     *  lock of the library: it must not end the job, call the library, or take a lock under which some thread
-     *  calls the library; an atomic counter does.  The job stays in the queue, to be ended.  May be NULL. */
+    /** A job still queued was cancelled, in some thread, and will not run: for counting.  It may come just
+     *  before `submit` is called with that job, if a shutdown cancels it.  It may run under a lock of the
+     *  library: it must not end the job, call the library, or take a lock under which some thread calls the
+     *  library; an atomic counter does.  The job stays in the queue, to be ended.  May be NULL. */
     void (*cancelled)(void *self, via_job *job);
-    /** Refuse new jobs, finish or (flags) cancel the queued ones, and wait for that until `deadline_ns` of
-     *  via_now_ns(): 0, or VIA_ETIMEDOUT.  Called again after a timeout or by another thread.  May be NULL.
-     */
+    /** Part of via_executor_shutdown(), which refuses new jobs by itself, has cancelled what `flags` say
+     *  before, and then waits until each future is done and each function has returned: see to it that the
+     *  jobs that are left are run, end the executor's own threads, and wait for these until `deadline_ns` of
+     *  via_now_ns(), not at all if that is 0.  0 when all is done, and then it is not called again;
+     *  VIA_ETIMEDOUT.  Called with no flags and a deadline of 0 when the last reference goes and nobody has
+     *  shut the executor down, in the thread that drops it.  NULL if there is nothing to end. */
     int (*shutdown)(void *self, unsigned flags, int64_t deadline_ns);
     /** Fills in what it knows; the struct comes zeroed.  May be NULL. */
     void (*stats)(void *self, struct via_executor_stats *stats);
-    /** The last reference is gone and no job is left: release `self`.  May be NULL. */
+    /** The last reference is gone and every job was given back: release `self`.  May be NULL. */
     void (*free)(void *self);
 };
 
@@ -108,7 +112,7 @@ VIA_PUBLIC via_executor *via_executor_ref(via_executor *executor);
 
 /**
  * Gives a reference back.  With the last one the executor is shut down without waiting: what is queued is
- * still run, and then its threads end.
+ * still run, and then its threads end.  An executor of one's own is told so (via_executor_ops::shutdown).
  *
  * - Ownership: takes the caller's reference.
  * - Threads: any, its own workers included.
@@ -146,7 +150,9 @@ VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call
 /**
  * Shuts the executor down: nothing new is accepted, and this waits for what was.
  *
- * May be called again: to wait longer, or to cancel after having waited.
+ * May be called again: to wait longer, or to cancel after having waited.  It is the same for an executor of
+ * one's own, whose jobs are waited for whether it has a `shutdown` or not; a job that was cancelled or has
+ * expired is not, also when it was not given back yet.
  *
  * - Ownership: borrows `executor`.
  * - Threads: any but a loop's thread with a timeout above 0 (see via_loop_shutdown_default_executor()).
@@ -159,8 +165,8 @@ VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call
  * @param timeout_ns how long to wait, in nanoseconds; 0 does not wait.
  * @return 0 when every call has returned and every thread has ended; VIA_ETIMEDOUT if calls are left, see
  *         via_executor_stuck(); with a timeout of 0 that is no error but simply not yet done; VIA_EDEADLK
- *         from one of its own calls or a loop's thread, and then it is shut down but not waited for;
- *         VIA_EINVAL; VIA_EFORKED.
+ *         from one of its own calls or a loop's thread, and then it is shut down but not waited for; what
+ *         the `shutdown` of an executor of one's own returns; VIA_EINVAL; VIA_EFORKED.
  */
 VIA_PUBLIC int via_executor_shutdown(via_executor *executor, unsigned flags, int64_t timeout_ns);
 
@@ -248,15 +254,19 @@ VIA_PUBLIC int via_job_run(via_job *job);
 /**
  * Marks a job as running, when its run begins elsewhere.
  *
- * - Ownership: borrows the job; if it returns 0 the job is still to be ended, with via_job_fail().
+ * A call that is to be interrupted (VIA_CALL_INTERRUPTIBLE) cannot be started so, since it is not known which
+ * thread its function will run in; via_job_run() can run it.
+ *
+ * - Ownership: borrows the job; unless it returns 1 the job is still to be ended, with via_job_fail() or,
+ * after VIA_ENOTSUP, with via_job_run().
  * - Threads: any; for executors.
  * - Blocks: no.
  * - Cancel: from here on cancelling only requests.
  * - Origin: concurrent.futures `set_running_or_notify_cancel`.
  *
  * @param job the job.
- * @return 1 if it is running now; 0 if it was cancelled or its deadline has passed; VIA_ESTATE if it was
- *         started already; VIA_EINVAL.
+ * @return 1 if it is running now; 0 if it was cancelled or its deadline has passed; VIA_ENOTSUP for an
+ *         interruptible call, and then it is as before; VIA_ESTATE if it was started already; VIA_EINVAL.
  */
 VIA_PUBLIC int via_job_start(via_job *job);
 

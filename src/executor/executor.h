@@ -13,8 +13,10 @@
  * job (via__job_let_go()); so an outsider may use the executor while it holds the lock.
  *
  * What keeps an executor alive.  `lives`: one for all references of users together, one for each thread of a
- * pool, one for each unfinished job of the other kinds, and short ones of outsiders.  The memory goes only
- * after a pass through the lock of deadlock.c, whose searches follow executors of pending jobs.
+ * pool and each pump of a strand, and short ones of outsiders.  Where neither threads nor pumps stand for the
+ * jobs, each job is a life from its submission until it is over, or let go of by an executor that found it
+ * claimed (`jobs_live`), or given back by the program that it was given to.  The memory goes only after a
+ * pass through the lock of deadlock.c, whose searches follow executors of pending jobs.
  *
  * Lock order: hashed lock, then an executor's lock, then the timekeeper's.  The search lock of deadlock.c
  * comes before an executor's lock and is never taken with a hashed lock held.
@@ -41,7 +43,7 @@ enum via__submit { VIA__SUBMIT_MAY_BLOCK, VIA__SUBMIT_MUST_NOT_BLOCK };
 struct via__executor_kind {
     const char *name;
     unsigned call_kinds;
-    int jobs_live; // each unfinished job is a life; pools count their threads instead
+    int jobs_live; // each job is a life; a claim by an outsider makes two, one of which goes with the future
     // Takes the caller's reference on the job if it returns 0.
     int (*submit)(via_executor *executor, via_cfuture *job, enum via__submit how);
     // An outsider claimed a queued job.  Under the job's hashed lock.

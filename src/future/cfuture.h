@@ -41,10 +41,6 @@
 #define VIA__SLAB       UINT32_C(0x200) // lives in a slab
 #define VIA__CALL_EXTRA UINT32_C(0x400) // `extra` is the struct of a call with options
 #define VIA__JOB        UINT32_C(0x800) // its owner is an executor
-
-// A job whose run goes on elsewhere, after via_job_start().
-#define VIA__STARTED UINT32_C(0x1000)
-
 // The upper half remembers the process: the end of via__fork_generation() at the future's birth.
 #define VIA__GENERATION_SHIFT 16
 
