@@ -257,8 +257,8 @@ VIA_PUBLIC int via_job_run(via_job *job);
  * A call that is to be interrupted (VIA_CALL_INTERRUPTIBLE) cannot be started so, since it is not known which
  * thread its function will run in; via_job_run() can run it.
  *
- * - Ownership: borrows the job; unless it returns 1 the job is still to be ended, with via_job_fail() or,
- * after VIA_ENOTSUP, with via_job_run().
+ * - Ownership: borrows the job; unless it returns 1 the job is still to be ended, with via_job_fail(), or
+ *   with via_job_run() after VIA_ENOTSUP.
  * - Threads: any; for executors.
  * - Blocks: no.
  * - Cancel: from here on cancelling only requests.

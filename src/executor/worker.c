@@ -420,23 +420,27 @@ static void died(void *arg)
     struct via__worker *self = arg;
     struct via__pool *pool = self->pool;
     via_cfuture *lost[VIA__BATCH_MAX];
-    int lost_count = 0;
+    int lost_count = 0, status = 0;
     finalize(pool);
     pthread_mutex_lock(&pool->lock);
     for (int i = 0; i < VIA__BATCH_MAX; i++) {
         via_cfuture *cf = take_slot(self, i);
-        if (cf && via__queue_push(&pool->queues[0], cf) < 0)
+        if (cf && via__queue_push(&pool->queues[VIA_PRIORITY_HIGH - via__job_priority(cf)], cf) < 0)
             lost[lost_count++] = cf;
     }
     via__pool_publish_count(pool);
     pool->worker_count--;
     self->leaving = 1;
     self->batch = 0;
-    if (via__pool_count(pool) && pool->worker_count < pool->options.max_workers)
-        (void)via__worker_start(pool);
+    int wanted = via__pool_count(pool) ? pool->options.max_workers : pool->options.min_workers;
+    if (pool->worker_count < wanted && (via__pool_count(pool) || !pool->stopping))
+        status = via__worker_start(pool);
+    int nobody = pool->worker_count == 0;
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < lost_count; i++)
         via__job_give_up(lost[i], VIA_ENOMEM);
+    if (status < 0 && nobody)
+        via__pool_flush(pool, status);
     leave(self);
 }
 
