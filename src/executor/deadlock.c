@@ -8,6 +8,13 @@
  * has a thread that is not blocked, or one that will come back.  A path that returns to this thread leads
  * nowhere.  Whoever closes a circle is the last to block in it, and finds it.
  *
+ * A thread that waits for room in the queue of an executor is entered too, whether it has calls or not: there
+ * will be room if that executor has a thread that comes for a call.
+ *
+ * One thing is not known for a moment: the pump of a strand while it is being submitted.  Until then all
+ * hangs on the thread that submits it.  A search that met such a strand says so (via__deadlock_unsettled()),
+ * and the thread looks again when the pump is in its queue, since it may be the one to run it.
+ *
  * Everything is under one lock, `search_lock`, which only threads take that are about to sleep anyway.  An
  * executor whose job is pending is alive, and an executor passes through the lock before it is freed
  * (via__deadlock_barrier()), so the search may follow pointers to executors of jobs that it finds pending.
@@ -27,7 +34,12 @@ struct blocked {
     via_cfuture *const *targets;
     size_t count;
     int all;
-    int visiting; // on the path of the search that is under way
+    int visiting;               // on the path of the search that is under way
+    int unsettled;              // its own search met a strand whose pump was not known
+    struct via__parker *parker; // to look again
+    via_executor *room;         // it waits for room there, and has no targets
+    _Atomic int leaving;        // there was room
+    pthread_t thread;
 };
 
 static pthread_mutex_t search_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -46,17 +58,30 @@ static struct blocked *blocked_runner(const via_cfuture *cf)
     return NULL;
 }
 
+static int may_find_room(const struct blocked *blocked)
+{
+    // Relaxed: it is set under the executor's lock, which the look at the queue before has passed through.
+    return blocked->room->kind->can_start(blocked->room, NULL) ||
+           atomic_load_explicit(&blocked->leaving, memory_order_relaxed);
+}
+
+static int may_be_done(const struct blocked *blocked)
+{
+    size_t possible = 0;
+    for (size_t i = 0; i < blocked->count; i++)
+        possible += via__deadlock_progress(blocked->targets[i]) != 0;
+    return blocked->all ? possible == blocked->count : possible > 0;
+}
+
 // 1 if the thread may come back from its wait.
 static int may_return(struct blocked *blocked)
 {
     if (blocked->visiting)
         return 0;
-    size_t possible = 0;
     blocked->visiting = 1;
-    for (size_t i = 0; i < blocked->count; i++)
-        possible += via__deadlock_progress(blocked->targets[i]) != 0;
+    int possible = blocked->room ? may_find_room(blocked) : may_be_done(blocked);
     blocked->visiting = 0;
-    return blocked->all ? possible == blocked->count : possible > 0;
+    return possible;
 }
 
 int via__deadlock_progress(via_cfuture *cf)
@@ -99,6 +124,33 @@ int via__deadlock_any_progress(via_executor *executor)
     return 0;
 }
 
+int via__deadlock_thread_progress(pthread_t thread)
+{
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next) {
+        struct blocked *blocked = VIA__CONTAINER_OF(at, struct blocked, link);
+        if (pthread_equal(blocked->thread, thread))
+            return may_return(blocked);
+    }
+    return 1;
+}
+
+void via__deadlock_unsettled(void)
+{
+    self.unsettled = 1;
+}
+
+void via__deadlock_look_again(void)
+{
+    pthread_mutex_lock(&search_lock);
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next) {
+        struct blocked *blocked = VIA__CONTAINER_OF(at, struct blocked, link);
+        if (blocked->unsettled && blocked->parker)
+            via__unpark(blocked->parker);
+        blocked->unsettled = 0;
+    }
+    pthread_mutex_unlock(&search_lock);
+}
+
 // A queued job that depends on one of the executors on this stack is run here: itself, or its strand's pump.
 static int help(via_cfuture *cf)
 {
@@ -125,17 +177,13 @@ static int help(via_cfuture *cf)
     return 1;
 }
 
-static int begin(via_cfuture *const *targets, size_t count, int all)
+// Enters this thread, if its wait could end.
+static int enter(const struct blocked *wait)
 {
-    for (size_t i = 0; i < count; i++) {
-        if (help(targets[i]))
-            return 1;
-    }
     pthread_mutex_lock(&search_lock);
+    self = *wait;
     self.frame = via__role.frame;
-    self.targets = targets;
-    self.count = count;
-    self.all = all;
+    self.thread = pthread_self();
     via__list_push_back(&all_blocked, &self.link);
     int possible = may_return(&self);
     if (!possible)
@@ -144,11 +192,36 @@ static int begin(via_cfuture *const *targets, size_t count, int all)
     return possible ? 0 : VIA_EDEADLK;
 }
 
+static int begin(via_cfuture *const *targets, size_t count, int all, struct via__parker *parker)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (help(targets[i]))
+            return 1;
+    }
+    return enter(&(struct blocked){.targets = targets, .count = count, .all = all, .parker = parker});
+}
+
 static void end(void)
 {
     pthread_mutex_lock(&search_lock);
     via__list_remove(&self.link);
     pthread_mutex_unlock(&search_lock);
+}
+
+int via__deadlock_begin_room(via_executor *executor)
+{
+    return enter(&(struct blocked){.room = executor});
+}
+
+void via__deadlock_has_room(void)
+{
+    // Relaxed: see may_find_room().
+    atomic_store_explicit(&self.leaving, 1, memory_order_relaxed);
+}
+
+void via__deadlock_end_room(void)
+{
+    end();
 }
 
 static const struct via__wait_hooks hooks = {.begin = begin, .end = end};

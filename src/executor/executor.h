@@ -57,8 +57,8 @@ struct via__executor_kind {
     void (*destroy)(via_executor *executor); // the last life is gone: free it
     // The job on which a queued job depends to be started, with a reference: itself, or a strand's pump.
     via_cfuture *(*depends)(via_executor *executor, via_cfuture *job);
-    // Under the search lock: 1 if a queued job could start without the threads that `probe` knows to be
-    // stuck.
+    // Under the search lock: 1 if a queued job could start, for all that is known of blocked threads; with
+    // NULL, asked of executors that let submitters wait: if there is or could be room for one.
     int (*can_start)(via_executor *executor, via_cfuture *job);
 };
 
@@ -202,6 +202,15 @@ void via__deadlock_barrier(void);            // returns when no search can see w
 int via__deadlock_progress(via_cfuture *cf); // under the search lock
 int via__deadlock_blocked_in(via_executor *executor);   // under the search lock: its threads that are blocked
 int via__deadlock_any_progress(via_executor *executor); // under the search lock: one of those may go on
+int via__deadlock_thread_progress(pthread_t thread);    // under the search lock: it is not stuck
+void via__deadlock_unsettled(void);  // under the search lock: this search is to be repeated, when
+void via__deadlock_look_again(void); // the threads whose searches are to be repeated are woken for it
+
+// Brackets of a wait for room in an executor's queue, without its lock: 0, or VIA_EDEADLK if there would
+// never be any, and then there is no end to be told of.  In between, under that lock: there was room.
+int via__deadlock_begin_room(via_executor *executor);
+void via__deadlock_has_room(void);
+void via__deadlock_end_room(void);
 
 // 1 if a call of this executor is on this thread's stack.
 int via__executor_on_stack(const via_executor *executor);

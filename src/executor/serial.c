@@ -43,6 +43,7 @@ struct strand {
     uint64_t current;           // the number of the pump, or 0
     uint64_t submitting;        // the number of the pump that is being submitted and has not begun
     int lost;                   // that one is over already
+    int asked;                  // a search for deadlocks came meanwhile
     pthread_t submitter;        // who submits it
     uint64_t pumps;             // the last number given
     via_cfuture *pump_cf;       // the current pump's, with a reference; NULL where it is not known yet
@@ -184,7 +185,7 @@ static int pump_began(struct strand *strand, struct pump *pump, via_cfuture *cf)
     int submitting = strand->submitting == pump->number;
     int nested = submitting && pthread_equal(strand->submitter, pthread_self());
     if (submitting)
-        strand->submitting = 0;
+        strand->submitting = strand->asked = 0; // it runs: nobody need run it in its stead
     via_cfuture *old = cf ? swap_pump_cf(strand, via_cfuture_ref(cf)) : NULL;
     pthread_mutex_unlock(&strand->lock);
     via_cfuture_unref(old);
@@ -287,11 +288,12 @@ static int submit_pump(struct strand *strand, struct pump *pump, enum via__submi
     return status;
 }
 
-// Settles a submission: 1 if the pump was accepted and lost, so that another is wanted.
+// Settles a submission: 1 if the pump was accepted and lost, so that another is wanted.  A thread that was
+// about to wait when the pump was not known is told of it.
 static int pump_submitted(struct strand *strand, uint64_t *number, int status, via_cfuture *cf)
 {
     via_cfuture *old = cf;
-    int again = 0;
+    int again = 0, asked = 0;
     pthread_mutex_lock(&strand->lock);
     if (strand->current == *number) {
         again = status == 0 && strand->submitting == *number && strand->lost;
@@ -300,10 +302,16 @@ static int pump_submitted(struct strand *strand, uint64_t *number, int status, v
     }
     if (strand->submitting == *number)
         strand->submitting = 0;
-    if (again)
+    if (again) {
         *number = begin_pump(strand);
+    } else {
+        asked = strand->asked;
+        strand->asked = 0;
+    }
     pthread_mutex_unlock(&strand->lock);
     via_cfuture_unref(old);
+    if (asked)
+        via__deadlock_look_again();
     return again;
 }
 
@@ -520,11 +528,24 @@ static via_cfuture *depends(via_executor *executor, via_cfuture *job)
     return deepest;
 }
 
+// While a pump is being submitted nobody can run it in its stead, and its submitter may wait for room.
 static int can_start(via_executor *executor, via_cfuture *job)
 {
+    struct strand *strand = (struct strand *)executor;
     (void)job;
-    via_cfuture *pump = current_pump((struct strand *)executor);
-    int possible = pump ? via__deadlock_progress(pump) : 1;
+    if (via__deadlock_blocked_in(executor) > 0)
+        return via__deadlock_any_progress(executor); // its job under way waits
+    pthread_mutex_lock(&strand->lock);
+    int submitting = strand->submitting != 0;
+    pthread_t submitter = strand->submitter;
+    via_cfuture *pump = submitting ? NULL : via_cfuture_ref(strand->pump_cf);
+    strand->asked |= submitting;
+    pthread_mutex_unlock(&strand->lock);
+    if (submitting)
+        via__deadlock_unsettled();
+    int possible = submitting ? via__deadlock_thread_progress(submitter)
+                   : pump     ? via__deadlock_progress(pump)
+                              : 1;
     via_cfuture_unref(pump);
     return possible;
 }

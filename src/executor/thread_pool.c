@@ -178,29 +178,35 @@ static int push_job(struct via__pool *pool, via_cfuture *job)
     return 0;
 }
 
-// Waits for room; a worker of this very pool would wait for itself.
-static int wait_for_room(struct via__pool *pool)
+// Waits for room, unless that could last for ever, because every worker waits for this thread.  The search
+// for that comes before the pool's lock.  `waited` says that its end is to be told when the lock is open.
+static int wait_for_room(struct via__pool *pool, int *waited)
 {
-    int status = VIA_EBUSY;
-    if (via__executor_on_stack(&pool->base))
-        return VIA_EDEADLK;
+    int status;
+    pthread_mutex_unlock(&pool->lock);
+    int possible = via__deadlock_begin_room(&pool->base);
+    pthread_mutex_lock(&pool->lock);
     pool->blocked_submitters++;
-    while ((status = accepts(pool)) == VIA_EBUSY)
+    while ((status = accepts(pool)) == VIA_EBUSY && possible == 0)
         pthread_cond_wait(&pool->room, &pool->lock);
     pool->blocked_submitters--;
-    return status;
+    *waited = possible == 0;
+    if (*waited)
+        via__deadlock_has_room();
+    return status == VIA_EBUSY ? possible : status;
 }
 
 static int submit(via_executor *executor, via_cfuture *job, enum via__submit how)
 {
     struct via__pool *pool = (struct via__pool *)executor;
     struct via__worker *woken = NULL;
+    int waited = 0;
     pthread_mutex_lock(&pool->lock);
     int status = accepts(pool);
     int caller_runs = status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK &&
                       pool->options.when_full == VIA_FULL_CALLER_RUNS;
     if (status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK && pool->options.when_full == VIA_FULL_BLOCK)
-        status = wait_for_room(pool);
+        status = wait_for_room(pool, &waited);
     if (status == 0)
         status = push_job(pool, job);
     if (status == 0)
@@ -210,6 +216,8 @@ static int submit(via_executor *executor, via_cfuture *job, enum via__submit how
     else
         pool->rejected++;
     pthread_mutex_unlock(&pool->lock);
+    if (waited)
+        via__deadlock_end_room();
     via__worker_unpark(woken);
     if (!caller_runs)
         return status;
@@ -492,11 +500,11 @@ static via_cfuture *depends(via_executor *executor, via_cfuture *job)
 static int can_start(via_executor *executor, via_cfuture *job)
 {
     struct via__pool *pool = (struct via__pool *)executor;
-    (void)job;
     pthread_mutex_lock(&pool->lock);
     int workers = pool->worker_count, can_grow = workers < pool->options.max_workers;
+    int room = !job && accepts(pool) != VIA_EBUSY;
     pthread_mutex_unlock(&pool->lock);
-    if (can_grow || via__deadlock_blocked_in(executor) < workers)
+    if (can_grow || room || via__deadlock_blocked_in(executor) < workers)
         return 1;
     return via__deadlock_any_progress(executor);
 }

@@ -161,8 +161,8 @@ static inline int via__cf_is_last_ref(const via_cfuture *cf)
 // whom.
 struct via__wait_hooks {
     // 0: sleep; 1: something was done, look again; negative: this wait could never end.  `all`: every target
-    // must be done, not just one.
-    int (*begin)(via_cfuture *const *targets, size_t count, int all);
+    // must be done, not just one.  The parker may be woken for another look until `end`.
+    int (*begin)(via_cfuture *const *targets, size_t count, int all, struct via__parker *parker);
     void (*end)(void);
 };
 extern _Atomic(const struct via__wait_hooks *) via__wait_hooks;

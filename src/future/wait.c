@@ -48,7 +48,7 @@ int via__wait_until(via_cfuture *const *targets, size_t count, int all, struct v
             return VIA_ETIMEDOUT;
         if (via__role.loop && impossible_here(targets, count, all))
             return VIA_EDEADLK;
-        int hooked = hooks ? hooks->begin(targets, count, all) : 0;
+        int hooked = hooks ? hooks->begin(targets, count, all, parker) : 0;
         if (hooked < 0)
             return hooked;
         if (hooked > 0)
