@@ -55,9 +55,9 @@ struct via_exception {
     via_loop *loop;      /**< the loop */
     via_future *future;  /**< the future concerned, or NULL */
     via_handle *handle;  /**< the callback concerned, or NULL */
-    void *function;      /**< the address of the callback's function, or NULL, for a symbolizer */
+    void *function;      /**< the address of the callback's or call's function, or NULL, for a symbolizer */
     int64_t took_ns;     /**< for a slow callback: how long it took, in nanoseconds */
-    const char *text;    /**< the message of the outcome concerned, or NULL */
+    const char *text;    /**< the message of the outcome or the name of the call concerned, or NULL */
 };
 
 /** An exception handler.  A negative return is reported to the log hook. */
@@ -588,14 +588,16 @@ VIA_PUBLIC int via_loop_set_exception_handler(via_loop *loop, via_exception_fn f
 VIA_PUBLIC int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception);
 
 /**
- * Turns debug mode on or off: use from the wrong thread is refused with VIA_EFOREIGN, and callbacks that
- * take too long are reported to the exception handler.
+ * Turns debug mode on or off: use from the wrong thread is refused with VIA_EFOREIGN, and reported to the
+ * exception handler are callbacks that take too long and pending calls that are dropped although they do not
+ * own their argument.
  *
  * - Ownership: nothing changes hands.
  * - Threads: the loop's.
  * - Blocks: no.
  * - Cancel: not applicable.
- * - Origin: asyncio `loop.set_debug`.  VIADUCT_DEBUG=1 in the environment turns it on for every new loop.
+ * - Origin: asyncio `loop.set_debug`.  VIADUCT_DEBUG=1 in the environment turns it on for every new loop, and
+ *   for every new executor, which reports such calls of via_executor_submit() to the log hook.
  *
  * @param loop the loop.
  * @param on 1 or 0.

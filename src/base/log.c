@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/fork.h"
 #include "base/log.h"
@@ -40,6 +42,12 @@ void via_set_log_hook(via_log_fn fn, void *arg)
     // Release: a child that is forked from here on, and has no lock to go by, finds the pair behind it.
     atomic_store_explicit(&current, other, memory_order_release);
     pthread_mutex_unlock(&hook_lock);
+}
+
+int via__debug_wanted(void)
+{
+    const char *value = getenv("VIADUCT_DEBUG");
+    return value && *value && strcmp(value, "0") != 0;
 }
 
 void via__log_reset(void)

@@ -8,6 +8,7 @@
 #include <viaduct/error.h>
 
 #include "bridge/future.h"
+#include "executor/executor.h"
 
 #define FAILED_MAP(X) X(VIA_EINVAL) X(VIA_ENOMEM) X(VIA_ECLOSED) X(VIA_EFORKED) X(VIA_ESTATE) X(VIA_EFOREIGN)
 
@@ -192,10 +193,13 @@ static void last_unref(via_future *future)
 }
 
 // Only what runs on is left of a call that does not own its argument: whose is the argument now?
-static void report_dropped(const via_future *future)
+static void report_dropped(via_future *future)
 {
+    const struct via__call_extra *extra = via__job_extra(future->cf);
     struct via_exception exception = {.message = "a pending call that does not own its argument was dropped",
-                                      .loop = future->loop};
+                                      .loop = future->loop,
+                                      .function = extra ? (void *)(uintptr_t)extra->fn : NULL,
+                                      .text = extra ? extra->name : NULL};
     // Relaxed: an option of the loop.
     if (atomic_load_explicit(&future->loop->debug, memory_order_relaxed) &&
         !via__future_bridge(future)->closed)

@@ -32,14 +32,17 @@ static via_future *launch(struct via__bridge *bridge, via_executor *executor, co
     struct via__pair *pair = via__slab_alloc(bridge->slab);
     if (!pair)
         return fail(call, VIA_ENOMEM);
-    int status = via__job_init(&pair->cf, executor, call, 2, VIA__SLAB | VIA__DELIVER);
+    // Relaxed: an option of the loop.
+    uint32_t described =
+        atomic_load_explicit(&bridge->loop->debug, memory_order_relaxed) ? VIA__CALL_EXTRA : 0;
+    int status = via__job_init(&pair->cf, executor, call, 2, VIA__SLAB | VIA__DELIVER | described);
     via__future_init(&pair->future, bridge, &pair->cf, VIA__SORT_CALL);
     if (status < 0) {
         via__pair_fail(pair, status);
         return &pair->future;
     }
     pair->cf.watchers = &bridge->delivery;
-    pair->future.arg_borrowed = call->kind == VIA_CALL_POINTER && call->arg && !call->destroy;
+    pair->future.arg_borrowed = via__call_borrows(call);
     via__future_launch(&pair->future);
     status = via__job_submit(&pair->cf, VIA__SUBMIT_MUST_NOT_BLOCK);
     if (status < 0) {

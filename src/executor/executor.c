@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/fork.h"
+#include "base/log.h"
 #include "base/role.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
@@ -30,8 +31,17 @@ static void dispose_cancelled(via_cfuture *cf)
     via__job_dispose(cf, cf->arg);
 }
 
-static const struct via__owner_ops job_owner_ops = {
-    .request = request_stop, .cancelled = count_cancelled, .dispose = dispose_cancelled};
+static void report_dropped(via_cfuture *cf)
+{
+    const struct via__call_extra *extra = via__job_extra(cf);
+    via__log(VIA_LOG_DEBUG, "a pending call that does not own its argument was dropped: %s (%p)",
+             extra->name ? extra->name : "no name", (void *)(uintptr_t)extra->fn);
+}
+
+static const struct via__owner_ops job_owner_ops = {.request = request_stop,
+                                                    .cancelled = count_cancelled,
+                                                    .dispose = dispose_cancelled,
+                                                    .dropped = report_dropped};
 
 // What the threads of the parent were about is not the child's.
 static void reset_in_child(void)
@@ -56,6 +66,7 @@ void via__executor_init(via_executor *executor, const struct via__executor_kind 
     atomic_store_explicit(&via__job_ops, &job_owner_ops, memory_order_release);
     executor->owner = (struct via__owner){.ops = &job_owner_ops, .generation = via__fork_generation()};
     executor->kind = kind;
+    executor->debug = via__debug_wanted();
     // Relaxed: the executor is not shared yet.
     atomic_store_explicit(&executor->refs, 1, memory_order_relaxed);
     atomic_store_explicit(&executor->lives, 1, memory_order_relaxed);
@@ -115,7 +126,9 @@ int via_executor_submit(via_executor *executor, const struct via_call *call, via
         release_payload(call);
         return executor && call ? VIA_ENOMEM : VIA_EINVAL;
     }
-    int status = via__job_init(job, executor, call, cf ? 2 : 1, 0);
+    // Who does not want the future cannot drop it by mistake.
+    int tell = executor->debug && cf && via__call_borrows(call);
+    int status = via__job_init(job, executor, call, cf ? 2 : 1, tell ? VIA__CALL_EXTRA | VIA__TELL_DROP : 0);
     if (status < 0) {
         free(job);
         return status;

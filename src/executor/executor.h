@@ -67,6 +67,7 @@ struct via_executor {
     const struct via__executor_kind *kind;
     _Atomic uint32_t refs;
     _Atomic uint32_t lives;
+    int debug; // begun in debug mode
 };
 
 // What only some calls ask for.
@@ -90,6 +91,7 @@ struct via__call_extra {
     int kind;
     unsigned flags;
     int priority;
+    via_call_fn fn; // for reports; where it is called from is the future
     via_bytes_fn bytes_fn;
     void *in;
     size_t in_bytes;
@@ -127,10 +129,16 @@ int via__executor_forked(const via_executor *executor);
 // Before any lock of this layer is taken for the first time: has them made anew in forked children.
 void via__executor_watch_forks(void);
 
-// Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags. On
-// failure the payload is released.
+// Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags;
+// VIA__CALL_EXTRA among them has the call described for reports.  On failure the payload is released.
 int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
                   uint32_t flags);
+
+// Whether the call uses an argument that somebody else owns.
+static inline int via__call_borrows(const struct via_call *call)
+{
+    return call->kind == VIA_CALL_POINTER && call->arg && !call->destroy;
+}
 
 // Gives an initialized job to its executor.  Consumes one reference if it returns 0; otherwise the payload is
 // released and the job is as if it had never been: its memory is the caller's to free after via__cf_fini().

@@ -61,6 +61,7 @@ static void copy_options(struct via__call_extra *extra, const struct via_call *c
     extra->kind = call->kind;
     extra->flags = call->flags;
     extra->priority = call->priority;
+    extra->fn = call->fn;
     extra->bytes_fn = call->bytes_fn;
     extra->in_bytes = call->in_bytes;
     extra->destroy = call->destroy;
@@ -95,7 +96,7 @@ int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call
 {
     struct via__call_extra *extra = NULL;
     int status = check_call(executor, call);
-    if (status == 0 && !is_plain(call)) {
+    if (status == 0 && (flags & VIA__CALL_EXTRA || !is_plain(call))) {
         extra = new_extra(cf, call);
         status = extra ? 0 : VIA_ENOMEM;
     }

@@ -67,8 +67,24 @@ void via__cf_fini(via_cfuture *cf)
     free(extra);
 }
 
+// Only the completer's reference is left, besides the one that is just being dropped.
+static void tell_drop(via_cfuture *cf)
+{
+    // Relaxed: the completer, whom it would have to be ordered with, has not completed it.
+    if (atomic_load_explicit(&cf->refs, memory_order_relaxed) != 2 || via__state_done(via__cf_state(cf)))
+        return;
+    // Relaxed: told once; the flag orders nothing.  Acquire: as in request_cancel().
+    uint32_t state = atomic_fetch_and_explicit(&cf->state, ~VIA__TELL_DROP, memory_order_relaxed);
+    const struct via__owner_ops *ops = atomic_load_explicit(&via__job_ops, memory_order_acquire);
+    if (state & VIA__TELL_DROP && ops->dropped)
+        ops->dropped(cf);
+}
+
 via_cfuture *via_cfuture_unref(via_cfuture *cf)
 {
+    // Relaxed: the flag is there from birth, and only in debug mode.
+    if (cf && atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__TELL_DROP)
+        tell_drop(cf);
     // Release, for the thread that will free; acquire, for the case that it is this one.
     if (cf && atomic_fetch_sub_explicit(&cf->refs, 1, memory_order_acq_rel) == 1) {
         via__cf_fini(cf);

@@ -31,16 +31,17 @@
 
 // The two lowest bits of `state` are enum via_state; the rest are flags.
 #define VIA__STATE_MASK UINT32_C(3)
-#define VIA__WATCHED    UINT32_C(0x004) // something hangs on `watchers`
-#define VIA__DELIVER    UINT32_C(0x008) // `watchers` ends with a watch from birth
-#define VIA__REQUESTED  UINT32_C(0x010) // a running call was asked to stop
-#define VIA__SETTLING   UINT32_C(0x020) // somebody is writing a promise's outcome
-#define VIA__TAKEN      UINT32_C(0x040) // the value is gone
-#define VIA__ABANDONED  UINT32_C(0x080) // cancelled while its function ran
-#define VIA__OWNED      UINT32_C(0x100) // an executor or loop settles it, not the program
-#define VIA__SLAB       UINT32_C(0x200) // lives in a slab
-#define VIA__CALL_EXTRA UINT32_C(0x400) // `extra` is the struct of a call with options
-#define VIA__JOB        UINT32_C(0x800) // its owner is an executor
+#define VIA__WATCHED    UINT32_C(0x004)  // something hangs on `watchers`
+#define VIA__DELIVER    UINT32_C(0x008)  // `watchers` ends with a watch from birth
+#define VIA__REQUESTED  UINT32_C(0x010)  // a running call was asked to stop
+#define VIA__SETTLING   UINT32_C(0x020)  // somebody is writing a promise's outcome
+#define VIA__TAKEN      UINT32_C(0x040)  // the value is gone
+#define VIA__ABANDONED  UINT32_C(0x080)  // cancelled while its function ran
+#define VIA__OWNED      UINT32_C(0x100)  // an executor or loop settles it, not the program
+#define VIA__SLAB       UINT32_C(0x200)  // lives in a slab
+#define VIA__CALL_EXTRA UINT32_C(0x400)  // `extra` is the struct of a call with options
+#define VIA__JOB        UINT32_C(0x800)  // its owner is an executor
+#define VIA__TELL_DROP  UINT32_C(0x1000) // the owner is told if the program drops it before it is done
 // The upper half remembers the process: the end of via__fork_generation() at the future's birth.
 #define VIA__GENERATION_SHIFT 16
 
@@ -72,6 +73,8 @@ struct via__owner_ops {
     void (*dispose)(via_cfuture *cf);
     // 1 if only this thread could complete the future, so that blocking on it would be for ever.
     int (*only_here)(via_cfuture *cf);
+    // The program has dropped its last reference to a future with TELL_DROP, which is not done.
+    void (*dropped)(via_cfuture *cf);
 };
 
 // The operations of every job, for a future whose executor may end at any moment.  Set once, by that layer.

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/thread.h"
 #include "loop/tick.h"
 #include "loop/timer.h"
@@ -59,12 +60,6 @@ static void drop_nudge(via_loop *loop, struct via__post *post)
 
 static const struct via__post_kind nudge_kind = {arrive_nudge, drop_nudge};
 
-static int is_debug_wanted(void)
-{
-    const char *value = getenv("VIADUCT_DEBUG");
-    return value && *value && strcmp(value, "0") != 0;
-}
-
 static void init_fields(via_loop *loop, const struct via_loop_options *options)
 {
     loop->linger_ns = linger_that_pays(options->linger_ns);
@@ -83,7 +78,7 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
     atomic_init(&loop->refs, 1);
     atomic_init(&loop->pins, 1);
     atomic_init(&loop->owner, loop->maker);
-    atomic_init(&loop->debug, is_debug_wanted());
+    atomic_init(&loop->debug, via__debug_wanted());
 }
 
 // Tells whether there is room for what a base opens.  libevent ends the program if it cannot make the pair of

@@ -122,6 +122,7 @@ struct reports {
     int count;
     int status;
     via_future *future;
+    void *function;
     char message[256];
     char text[256];
 };
@@ -132,6 +133,7 @@ static inline int keep_report(const struct via_exception *exception, void *arg)
     reports->count++;
     reports->status = exception->status;
     reports->future = exception->future;
+    reports->function = exception->function;
     strncpy(reports->message, exception->message ? exception->message : "", sizeof reports->message - 1);
     strncpy(reports->text, exception->text ? exception->text : "", sizeof reports->text - 1);
     return 0;

@@ -604,9 +604,15 @@ TEST(debug_mode_reports_a_dropped_call_that_does_not_own_its_argument)
     via_cfuture *running = occupy(pool, &gate);
     via_future_unref(via_run_in_executor(loop, pool, &call));
     ck_assert_int_eq(reports.count, 1);
+    ck_assert_ptr_eq(reports.function, (void *)(uintptr_t)give_back);
+    ck_assert_str_eq(reports.text, "");
+    call.name = "give back";
+    via_future_unref(via_run_in_executor(loop, pool, &call));
+    ck_assert_int_eq(reports.count, 2);
+    ck_assert_str_eq(reports.text, "give back");
     call.destroy = via_test_counted_destroy;
     via_future_unref(via_run_in_executor(loop, pool, &call));
-    ck_assert_int_eq(reports.count, 1);
+    ck_assert_int_eq(reports.count, 2);
     via_test_gate_open(&gate);
     RUN_UNTIL(loop, stats_of(loop).in_flight == 0);
     ck_assert_int_eq(via_test_destroyed(&argument), 1);
