@@ -38,6 +38,14 @@ pthread_mutex_t *via__hashlock(const void *address)
     return &hashlocks[hash >> 58].mutex;
 }
 
+void via__hashlock_barrier(void)
+{
+    for (size_t i = 0; i < HASHLOCK_COUNT; i++) {
+        pthread_mutex_lock(&hashlocks[i].mutex);
+        pthread_mutex_unlock(&hashlocks[i].mutex);
+    }
+}
+
 void via__hashlock_reset(void)
 {
     for (size_t i = 0; i < HASHLOCK_COUNT; i++)

@@ -13,6 +13,10 @@ void via__mutex_init(pthread_mutex_t *mutex);
 // and only locks that are documented to come after it are taken inside.
 pthread_mutex_t *via__hashlock(const void *address);
 
+// Returns when every section under a hashed lock that was entered before has been left.  Not to be called
+// with one held.
+void via__hashlock_barrier(void);
+
 // Makes every hashed mutex anew in a forked child, where another thread of the parent may have held it.
 void via__hashlock_reset(void);
 

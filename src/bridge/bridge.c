@@ -7,6 +7,7 @@
 #include <viaduct/bridge.h>
 #include <viaduct/error.h>
 
+#include "base/lock.h"
 #include "bridge/future.h"
 
 // In the completing thread: hands the call over to the loop, together with the completer's reference.
@@ -58,8 +59,10 @@ static void arrive_too_late(via_loop *loop, uintptr_t *link)
     via__bridge_die(bridge);
 }
 
+// What is called here may run code of the program, which may drop the future.
 static void close_one(via_future *future)
 {
+    via_future_ref(future);
     switch (future->sort) {
     case VIA__SORT_CALL:
         via_cfuture_cancel(future->cf);
@@ -72,6 +75,7 @@ static void close_one(via_future *future)
         via__cf_finish(via_cfuture_ref(future->cf), VIA_ECLOSED, 0, NULL, NULL);
     }
     via__future_forget_flight(future);
+    via_future_unref(future);
 }
 
 static void close_bridge(via_loop *loop, struct via__loop_closer *closer)
@@ -79,7 +83,7 @@ static void close_bridge(via_loop *loop, struct via__loop_closer *closer)
     struct via__bridge *bridge = VIA__CONTAINER_OF(closer, struct via__bridge, closer);
     (void)loop;
     bridge->closed = 1;
-    // Relaxed: no other thread counts before the inbox is shut, which comes later and orders this.
+    // Relaxed: no other thread counts before it is refused by the inbox, whose closing is a release.
     atomic_store_explicit(&bridge->lives, bridge->futures + bridge->in_flight + 1, memory_order_relaxed);
     while (!via__list_empty(&bridge->pending)) {
         via_future *future = VIA__CONTAINER_OF(bridge->pending.next, via_future, pending);
@@ -98,6 +102,7 @@ void via__bridge_die(struct via__bridge *bridge)
 {
     // Release, for the thread that will free; acquire, for the case that it is this one.
     if (atomic_fetch_sub_explicit(&bridge->lives, 1, memory_order_acq_rel) == 1) {
+        via__hashlock_barrier(); // somebody may be asking a promise that is done by now to be cancelled
         via__loop_unpin(bridge->loop);
         free(bridge);
     }
@@ -105,8 +110,7 @@ void via__bridge_die(struct via__bridge *bridge)
 
 static int is_this_thread(via_cfuture *cf)
 {
-    struct via__bridge *bridge = VIA__CONTAINER_OF(cf->owner, struct via__bridge, owner);
-    return via__loop_is_here(bridge->loop);
+    return via__loop_is_served_here(VIA__CONTAINER_OF(cf->owner, struct via__bridge, owner)->loop);
 }
 
 // A request of another thread on its way to the loop.
@@ -148,6 +152,7 @@ static int request_cancel(via_cfuture *cf, uint32_t state)
         cancel_dropped(bridge->loop, &request->post);
         return VIA_CANCEL_TOO_LATE;
     }
+    via__loop_expect(bridge->loop);
     return VIA_CANCEL_REQUESTED;
 }
 

@@ -11,6 +11,7 @@
 static void call(via_loop *loop, via_future *future, via_future_fn fn, void *arg)
 {
     via__loop_note_function(loop, (void *)(uintptr_t)fn);
+    future->looked |= fn != via__stop_when_done;
     int status = fn(future, arg);
     if (status < 0)
         via__loop_report(loop, "a callback of a future failed", status, future, NULL);
@@ -26,7 +27,6 @@ static void run(via_loop *loop, struct via__ready *ready)
     future->fn = NULL;
     future->more = NULL;
     future->queued = 0;
-    future->looked = 1;
     call(loop, future, fn, arg);
     while (more) {
         struct via__future_callback *next = more->next;

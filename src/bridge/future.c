@@ -61,18 +61,24 @@ void via__pair_fail(struct via__pair *pair, int status)
     via__promise_finish(&pair->future, status, 0, NULL, NULL);
 }
 
+// Both settle the loop's future first: callbacks of the concurrent one run here, may drop the loop's future,
+// and must find that it is not pending any more.
 void via__promise_finish(via_future *future, int status, int code, void *value, char *message)
 {
-    via__cf_finish(via_cfuture_ref(future->cf), status, code, value, message);
+    via_cfuture *cf = via_cfuture_ref(future->cf);
     via__future_settle(future, VIA_FINISHED);
+    via__cf_finish(cf, status, code, value, message);
 }
 
 void via__promise_cancel(via_future *future)
 {
-    uint32_t before = via__cf_cancel_running(future->cf);
-    if (before)
-        via__cf_completed(via_cfuture_ref(future->cf), before);
+    via_cfuture *cf = via_cfuture_ref(future->cf);
     via__future_settle(future, VIA_CANCELLED);
+    uint32_t before = via__cf_cancel_running(cf);
+    if (before)
+        via__cf_completed(cf, before);
+    else
+        via_cfuture_unref(cf);
 }
 
 void via__future_settle(via_future *future, int state)

@@ -75,6 +75,7 @@ struct via__bridge {
     via_executor *executor;   // the default one
     int executor_shut;
     int closed;
+    uintptr_t runs; // odd while via_loop_run_until_complete() runs, another number for each
     size_t futures; // alive, while the loop is open
     size_t in_flight;
     _Atomic size_t lives; // after it was closed: futures, completions under way, and one for the closer
@@ -121,5 +122,8 @@ void via__wrap_free(via_future *future);
 
 // callbacks.c
 void via__future_schedule(via_future *future);
+
+// The callback of via_loop_run_until_complete().  It does not look at the outcome.
+int via__stop_when_done(via_future *future, void *run);
 
 #endif

@@ -2,15 +2,18 @@
 /* Running a loop for the sake of one future. */
 #include <config.h>
 
+#include <stdint.h>
+
 #include <viaduct/bridge.h>
 #include <viaduct/error.h>
 
 #include "bridge/future.h"
 
-static int stop_loop(via_future *future, void *arg)
+// Stops the loop, unless the run that wanted it has ended: a callback that is queued already cannot be
+// removed any more.
+int via__stop_when_done(via_future *future, void *run)
 {
-    (void)arg;
-    return via_loop_stop(future->loop);
+    return via__future_bridge(future)->runs == (uintptr_t)run ? via_loop_stop(future->loop) : 0;
 }
 
 // Nothing can happen any more, so the future will never be done.
@@ -29,7 +32,10 @@ static int check(via_loop *loop, via_future *future)
         return status;
     if (!future->loop)
         return via_future_outcome(future, &outcome) < 0 ? VIA_EINVAL : outcome.status;
-    return future->loop == loop ? 0 : VIA_EFOREIGN;
+    if (future->loop != loop)
+        return VIA_EFOREIGN;
+    // Asked before anything hangs on the future: a callback of a done one would stop whoever runs the loop.
+    return via__loop_check_run(loop);
 }
 
 int via_loop_run_until_complete(via_loop *loop, via_future *future)
@@ -37,18 +43,17 @@ int via_loop_run_until_complete(via_loop *loop, via_future *future)
     int idle = 0, status = check(loop, future);
     if (status < 0)
         return status;
-    int looked = future->looked;
-    status = via_future_add_done_callback(future, stop_loop, &idle);
+    struct via__bridge *bridge = via__future_bridge(future);
+    void *run = (void *)++bridge->runs;
+    status = via_future_add_done_callback(future, via__stop_when_done, run);
     if (status < 0)
         return status;
-    via_future_ref(future);
+    via_future_ref(future); // and with it the bridge
     status = via__loop_run(loop, nothing_left, &idle);
-    // A callback that was not run must not stop a later run.
-    via_future_remove_done_callback(future, stop_loop, &idle);
+    bridge->runs++;
+    via_future_remove_done_callback(future, via__stop_when_done, run);
     if (status == 0 && future->state == VIA_PENDING)
         status = idle ? VIA_EDEADLK : VIA_ESTOPPED;
-    // That this function's own callback was given the future does not mean that anybody has looked.
-    future->looked = future->state == VIA_CANCELLED || (looked != 0);
     via_future_unref(future);
     return status;
 }

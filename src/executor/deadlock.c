@@ -87,7 +87,7 @@ static int may_return(struct blocked *blocked)
 int via__deadlock_progress(via_cfuture *cf)
 {
     uint32_t state = via__cf_state(cf);
-    if (via__state_done(state) || !(state & VIA__OWNED) || cf->owner->ops->dispose == NULL)
+    if (via__state_done(state) || !(state & VIA__JOB))
         return 1; // done, or a promise or a loop's: who will complete it is not known
     if ((state & VIA__STATE_MASK) == VIA_RUNNING) {
         struct blocked *runner = blocked_runner(cf);
@@ -158,7 +158,7 @@ static int help(via_cfuture *cf)
     pthread_mutex_t *lock = via__hashlock(cf);
     pthread_mutex_lock(lock);
     uint32_t state = via__cf_state(cf);
-    if ((state & VIA__STATE_MASK) == VIA_PENDING && state & VIA__OWNED && cf->owner->ops->dispose) {
+    if ((state & VIA__STATE_MASK) == VIA_PENDING && state & VIA__JOB) {
         via_executor *executor = via__job_executor(cf);
         if (executor->kind->depends)
             job = executor->kind->depends(executor, cf);

@@ -51,6 +51,13 @@ via_cfuture *via_cfuture_ref(via_cfuture *cf)
     return cf;
 }
 
+static void destroy_value(void (*destroy)(void *value), void *value)
+{
+    int outer = via__cf_tell_pool(1);
+    destroy(value);
+    via__cf_tell_pool(outer);
+}
+
 void via__cf_fini(via_cfuture *cf)
 {
     // Relaxed: nobody else has a reference.
@@ -61,7 +68,7 @@ void via__cf_fini(via_cfuture *cf)
     if (!extra)
         return;
     if ((state & VIA__STATE_MASK) == VIA_FINISHED && !(state & VIA__TAKEN) && extra->destroy && cf->value)
-        extra->destroy(cf->value);
+        destroy_value(extra->destroy, cf->value);
     free(extra->message);
     free(extra->more);
     free(extra);
@@ -152,7 +159,7 @@ uint32_t via__cf_cancel_running(via_cfuture *cf)
 static void drop_outcome(via_cfuture *cf, void *value, char *message)
 {
     if (value && cf->extra && cf->extra->destroy)
-        cf->extra->destroy(value);
+        destroy_value(cf->extra->destroy, value);
     free(message);
     via_cfuture_unref(cf);
 }
@@ -187,14 +194,26 @@ void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *me
         drop_outcome(cf, value, NULL); // the message stays with `extra` and goes with it
 }
 
+// Asks the loop of a promise.  The hashed lock keeps the owner of a future that is not done: it passes
+// through the lock before it goes.
+static int request_of_loop(via_cfuture *cf)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    uint32_t state = via__cf_state(cf);
+    int status = via__state_done(state) ? VIA_CANCEL_TOO_LATE : cf->owner->ops->request(cf, state);
+    pthread_mutex_unlock(lock);
+    return status;
+}
+
 static int request_cancel(via_cfuture *cf, uint32_t state)
 {
     // A call may end meanwhile, and its executor with it.  Acquire: pairs with the release in the executor
     // layer.
-    const struct via__owner_ops *ops =
-        state & VIA__JOB ? atomic_load_explicit(&via__job_ops, memory_order_acquire) : cf->owner->ops;
-    if (ops && ops->request)
-        return ops->request(cf, state);
+    if (state & VIA__JOB)
+        return atomic_load_explicit(&via__job_ops, memory_order_acquire)->request(cf, state);
+    if (state & VIA__OWNED)
+        return request_of_loop(cf);
     // A promise that runs: its owner polls.  Relaxed: the flag orders nothing.
     atomic_fetch_or_explicit(&cf->state, VIA__REQUESTED, memory_order_relaxed);
     return VIA_CANCEL_REQUESTED;

@@ -28,6 +28,7 @@
 #include <viaduct/outcome.h>
 
 #include "base/park.h"
+#include "base/role.h"
 
 // The two lowest bits of `state` are enum via_state; the rest are flags.
 #define VIA__STATE_MASK UINT32_C(3)
@@ -65,7 +66,7 @@ struct via__owner;
 // What the producer of a future does for it.  Each may be NULL.
 struct via__owner_ops {
     // Asks for a RUNNING future, or a pending one that cannot be cancelled from here, to stop: an enum
-    // via_cancel or a negative status.  `state` is what the caller saw.
+    // via_cancel or a negative status.  `state` is what the caller saw.  Under the hashed lock, but for jobs.
     int (*request)(via_cfuture *cf, uint32_t state);
     // The future went from PENDING to CANCELLED: count it.  Under the hashed lock.
     void (*cancelled)(via_cfuture *cf);
@@ -152,6 +153,19 @@ void via__cf_drop_callbacks(via_cfuture *cf);
 
 // Destroys the outcome's parts; for a future without references.
 void via__cf_fini(via_cfuture *cf);
+
+// Tells this worker's pool, which must not count on a thread that runs the program's code, that it does, or
+// what it was told before.  Returns the latter: callbacks run within callbacks.
+static inline int via__cf_tell_pool(int in_callbacks)
+{
+    _Atomic int *told = via__role.in_callbacks;
+    if (!told)
+        return 0;
+    // Relaxed, both: a hint, which only this thread writes.
+    int before = atomic_load_explicit(told, memory_order_relaxed);
+    atomic_store_explicit(told, in_callbacks, memory_order_relaxed);
+    return before;
+}
 
 // Tells whether this is the last reference, so that it can be dropped without an atomic change.
 static inline int via__cf_is_last_ref(const via_cfuture *cf)

@@ -21,19 +21,24 @@
 
 _Atomic(const struct via__wait_hooks *) via__wait_hooks;
 
+static int only_here(via_cfuture *cf)
+{
+    // Relaxed: the flags are there from birth.  Only a loop's promise can belong to one thread.
+    if ((atomic_load_explicit(&cf->state, memory_order_relaxed) & (VIA__OWNED | VIA__JOB)) != VIA__OWNED)
+        return 0;
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    // A future that is not done has its owner; the lock keeps it from ending meanwhile.
+    int here = !via__state_done(via__cf_state(cf)) && cf->owner->ops->only_here(cf);
+    pthread_mutex_unlock(lock);
+    return here;
+}
+
 static int impossible_here(via_cfuture *const *targets, size_t count, int all)
 {
     size_t impossible = 0;
-    for (size_t i = 0; i < count; i++) {
-        pthread_mutex_t *lock = via__hashlock(targets[i]);
-        pthread_mutex_lock(lock);
-        // A future that is not done has its owner; the lock keeps it from ending meanwhile.
-        if (!via__state_done(via__cf_state(targets[i]))) {
-            const struct via__owner_ops *ops = targets[i]->owner->ops;
-            impossible += ops && ops->only_here && ops->only_here(targets[i]);
-        }
-        pthread_mutex_unlock(lock);
-    }
+    for (size_t i = 0; i < count; i++)
+        impossible += (size_t)only_here(targets[i]);
     return all ? impossible > 0 : count > 0 && impossible == count;
 }
 
@@ -46,7 +51,7 @@ int via__wait_until(via_cfuture *const *targets, size_t count, int all, struct v
     while (!ready(arg)) {
         if (deadline_ns <= 0)
             return VIA_ETIMEDOUT;
-        if (via__role.loop && impossible_here(targets, count, all))
+        if (impossible_here(targets, count, all))
             return VIA_EDEADLK;
         int hooked = hooks ? hooks->begin(targets, count, all, parker) : 0;
         if (hooked < 0)

@@ -63,13 +63,6 @@ static struct via__watch *next_callback(via_cfuture *cf)
     return watch;
 }
 
-static void tell_pool(int in_callbacks)
-{
-    // Relaxed: a hint for the worker's pool, which must not count on a thread that runs the program's code.
-    if (via__role.in_callbacks)
-        atomic_store_explicit(via__role.in_callbacks, in_callbacks, memory_order_relaxed);
-}
-
 // Runs what detach() left on the future.  Any watch may take a reference over, so each finds one to take, and
 // this function has its own meanwhile.  Consumes the caller's reference.
 static void run_callbacks(via_cfuture *cf)
@@ -77,13 +70,13 @@ static void run_callbacks(via_cfuture *cf)
     struct via__watch *watch;
     int to_take = 1;
     via_cfuture_ref(cf);
-    tell_pool(1);
+    int outer = via__cf_tell_pool(1);
     while ((watch = next_callback(cf)) != NULL) {
         if (!to_take)
             via_cfuture_ref(cf);
         to_take = !watch->fn(watch, cf);
     }
-    tell_pool(0);
+    via__cf_tell_pool(outer);
     if (to_take)
         via_cfuture_unref(cf);
     via_cfuture_unref(cf);

@@ -17,8 +17,8 @@
 static int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
 {
     int is_pinned = 0, is_pushed = 0;
-    // Relaxed: the compare-and-exchange of the push decides.
-    uintptr_t head = atomic_load_explicit(&loop->inbox.head, memory_order_relaxed);
+    // Acquire: if it is CLOSED this pairs with the release in via__inbox_close().
+    uintptr_t head = atomic_load_explicit(&loop->inbox.head, memory_order_acquire);
     while (head != VIA__INBOX_CLOSED && !is_pushed) {
         if (head == VIA__INBOX_ASLEEP && !is_pinned)
             is_pinned = via__loop_pin(loop) != NULL;

@@ -25,8 +25,9 @@ uintptr_t via__inbox_take(struct via__inbox *inbox)
 
 uintptr_t via__inbox_close(struct via__inbox *inbox)
 {
-    // Acquire: as in via__inbox_take().
-    return reverse(atomic_exchange_explicit(&inbox->head, VIA__INBOX_CLOSED, memory_order_acquire));
+    // Acquire: as in via__inbox_take().  Release: a producer that is refused acquires it in push(), and then
+    // counts itself off where the closing has written how many are to come.
+    return reverse(atomic_exchange_explicit(&inbox->head, VIA__INBOX_CLOSED, memory_order_acq_rel));
 }
 
 int via__inbox_sleep(struct via__inbox *inbox)

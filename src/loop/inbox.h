@@ -13,6 +13,7 @@
  * Synchronisation.
  *   push          any thread, lock-free   release: pairs with the acquire in take and close
  *   take, close   the consumer            acquire: the messages' contents are visible
+ *   close         the consumer            release: whoever is refused sees what came before the closing
  *   sleep         the consumer            release: what it did before comes before the signal that wakes it
  */
 #ifndef VIADUCT_LOOP_INBOX_H
@@ -48,9 +49,10 @@ static inline int via__inbox_try_push(struct via__inbox *inbox, uintptr_t *head,
                                       uintptr_t tag)
 {
     *link = *head > VIA__INBOX_CLOSED ? *head : 0;
-    // Release: the message and its link are visible to the acquire in via__inbox_take() and _close().
+    // Release: the message and its link are visible to the acquire in via__inbox_take() and _close(). Acquire
+    // on failure: if it shows CLOSED this pairs with the release in via__inbox_close().
     return atomic_compare_exchange_weak_explicit(&inbox->head, head, (uintptr_t)link | tag,
-                                                 memory_order_release, memory_order_relaxed);
+                                                 memory_order_release, memory_order_acquire);
 }
 
 // Takes everything: a chain of tagged links, the first to arrive first, ending with 0.  The consumer is AWAKE

@@ -2,10 +2,13 @@
 /*
  * The object: how a loop begins and ends, and what may be asked of it.
  *
- * Ending.  close_now() runs once, in the loop's thread, with none of the program's callbacks on the stack. It
+ * Ending.  close_now() runs once, in the loop's thread, with none of the loop's callbacks on the stack.  It
  * lets the layers above let go, then shuts the inbox, so that nothing can be sent any more, and drops what is
- * queued. Memory goes with the last pin, in whatever thread that is; only then is the wake-up descriptor
- * closed, because a producer may signal until it gives its pin back.
+ * queued.  That may run code of the program (hooks, destructors, callbacks of concurrent futures), which is
+ * told VIA_ECLOSED from the beginning (`closing`); other threads are told when all is over (`closed`), since
+ * from then on they may drop what belonged to the loop.  Memory goes with the last pin, in whatever thread
+ * that is; only then is the wake-up descriptor closed, because a producer may signal until it gives its pin
+ * back.
  */
 #include <config.h>
 
@@ -217,8 +220,10 @@ via_loop *via_loop_unref(via_loop *loop)
     // be.
     if (loop->generation != via__fork_generation())
         return NULL;
-    if (via_loop_close(loop) == VIA_ERUNNING)
-        loop->close_requested = 1; // by a callback: the runner closes it
+    if (via_loop_close(loop) == VIA_ERUNNING) {
+        loop->close_requested = 1;  // by a callback: the runner closes it
+        via__tick_after_poll(loop); // which the end of a tick tells, and this may be no tick's callback
+    }
     via__loop_unpin(loop);
     return NULL;
 }
@@ -278,16 +283,21 @@ static void leave_base(via_loop *loop)
 
 void via__loop_close_now(via_loop *loop)
 {
-    loop->close_requested = 1; // and nothing that is called from here can do it again
+    void *outer = via__role.loop;
+    via__loop_pin(loop); // the program may drop the last reference meanwhile
+    via__role.loop = loop;
+    loop->closing = 1;
     tell_closers(loop);
-    // Release: pairs with the acquire in via__loop_is_closed().
-    atomic_store_explicit(&loop->closed, 1, memory_order_release);
     drop_queues(loop);
     leave_base(loop);
     if (loop->handles)
         via__slab_leave(loop->handles);
     if (loop->timer_handles)
         via__slab_leave(loop->timer_handles);
+    // Release: pairs with the acquire in via__loop_is_closed().
+    atomic_store_explicit(&loop->closed, 1, memory_order_release);
+    via__role.loop = outer;
+    via__loop_unpin(loop);
 }
 
 int via_loop_close(via_loop *loop)
@@ -296,7 +306,7 @@ int via_loop_close(via_loop *loop)
         return VIA_EINVAL;
     if (loop->generation != via__fork_generation())
         return VIA_EFORKED;
-    if (via__loop_is_closed(loop))
+    if (via__loop_is_closed(loop) || loop->closing)
         return 0;
     int is_here = via__loop_is_here(loop);
     // Acquire: pairs with the release in leave_run(), when the loop has changed threads.
@@ -306,7 +316,7 @@ int via_loop_close(via_loop *loop)
         return VIA_ERUNNING;
     if (is_here)
         loop->close_requested = 1; // the tick closes it when the callback has returned
-    else if (!loop->close_requested)
+    else
         via__loop_close_now(loop);
     return 0;
 }

@@ -76,6 +76,7 @@ struct via_loop {
     int stop_requested;
     int break_requested;   // the tick ends the run of the base
     int close_requested;   // by a callback; done when it has returned
+    int closing;           // close_now() has begun
     enum via__armed armed; // what tick_event waits for
     int64_t armed_ns;      // with VIA__ARMED_AT
     void *function;        // the callback that runs, for reports
@@ -130,6 +131,16 @@ static inline void *via__loop_thread(void)
 static inline int via__loop_is_here(const via_loop *loop)
 {
     return via__role.loop == loop;
+}
+
+// Tells whether nobody but this thread can run the loop meanwhile.  The thread of an attached base does so
+// even while it runs no callback of the loop but one of the program's own.
+static inline int via__loop_is_served_here(const via_loop *loop)
+{
+    // Relaxed: only this thread writes its own address.
+    return via__loop_is_here(loop) ||
+           (loop->is_attached &&
+            atomic_load_explicit(&loop->owner, memory_order_relaxed) == via__loop_thread());
 }
 
 static inline int via__loop_is_closed(const via_loop *loop)
@@ -189,6 +200,9 @@ static inline void via__loop_call_ends(via_loop *loop)
 // Tells whether anything can still happen: something ready or sent, a timer, a watch, a call in flight, a
 // hold, or an event of the program on the base.
 int via__loop_outstanding(const via_loop *loop);
+
+// Tells whether this thread could run the loop now: 0, or what via__loop_run() would return.
+int via__loop_check_run(const via_loop *loop);
 
 // Runs a loop with a base of its own until it is stopped.  `idle` may be NULL; it is called whenever nothing
 // is outstanding and the loop would sleep for ever; if it returns nonzero the loop stops.  As

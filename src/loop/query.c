@@ -23,7 +23,7 @@ int via__loop_check(const via_loop *loop)
     if (atomic_load_explicit(&loop->debug, memory_order_relaxed) &&
         atomic_load_explicit(&loop->owner, memory_order_relaxed) != via__loop_thread())
         return VIA_EFOREIGN;
-    return 0;
+    return loop->closing ? VIA_ECLOSED : 0; // asked by code of the program that the closing calls
 }
 
 int via_loop_is_running(const via_loop *loop)

@@ -11,19 +11,20 @@
 #include "loop/tick.h"
 #include "loop/timer.h"
 
-static int check_run(const via_loop *loop)
+int via__loop_check_run(const via_loop *loop)
 {
     int status = via__loop_check_any(loop);
     if (status < 0)
         return status;
-    if (via__role.loop)
+    // Relaxed: enter_run() decides.
+    if (via__role.loop || (!loop->is_attached && atomic_load_explicit(&loop->running, memory_order_relaxed)))
         return VIA_ERUNNING;
     return loop->is_attached ? VIA_ENOTSUP : 0;
 }
 
 static int enter_run(via_loop *loop)
 {
-    int status = check_run(loop);
+    int status = via__loop_check_run(loop);
     if (status < 0)
         return status;
     int idle = 0;

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The thread-safe side of a loop's future: other threads wait for it and cancel it. */
+#include <event2/event.h>
+
 #include "unit/bridge/bridge_fixture.h"
 
 static via_cfuture *thread_side(via_future *future)
@@ -334,6 +336,137 @@ TEST(missing_arguments_are_refused)
     close_loop(loop);
 }
 
+static via_future *watched_promise(via_loop *loop, via_cfuture_fn fn)
+{
+    via_future *future = via_future_new(loop);
+    via_cfuture *cf = NULL;
+    ck_assert_int_eq(via_future_cfuture(future, &cf), 0);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf, fn, future), 0);
+    via_cfuture_unref(cf);
+    return future;
+}
+
+static int drop_future(via_cfuture *cf, void *future)
+{
+    ck_assert_int_eq(via_cfuture_done(cf), 1);
+    via_future_unref(future);
+    return 0;
+}
+
+TEST(a_callback_of_the_concurrent_side_may_drop_the_future)
+{
+    via_loop *loop = open_loop();
+    struct via_test_counted value = {0};
+    via_future *future = watched_promise(loop, drop_future);
+    ck_assert_int_eq(via_future_set_result(future, &value, via_test_counted_destroy), 0);
+    ck_assert_int_eq(via_test_destroyed(&value), 1);
+    ck_assert_int_eq(via_future_cancel(watched_promise(loop, drop_future)), VIA_CANCEL_NEVER_RAN);
+    watched_promise(loop, drop_future);
+    close_loop(loop);
+}
+
+static int settle_again(via_cfuture *cf, void *future)
+{
+    (void)cf;
+    ck_assert_int_eq(via_future_state(future), VIA_FINISHED);
+    ck_assert_int_eq(via_future_set_result(future, NULL, via_test_counted_destroy), VIA_ESTATE);
+    return 0;
+}
+
+TEST(a_callback_of_the_concurrent_side_finds_the_future_settled)
+{
+    via_loop *loop = open_loop();
+    struct via_test_counted value = {0};
+    via_future *future = watched_promise(loop, settle_again);
+    ck_assert_int_eq(via_future_set_result(future, &value, via_test_counted_destroy), 0);
+    via_future_unref(future);
+    ck_assert_int_eq(via_test_destroyed(&value), 1);
+    close_loop(loop);
+}
+
+static int start_another(via_cfuture *cf, void *failed)
+{
+    (void)failed;
+    struct via_outcome outcome;
+    ck_assert_int_eq(via_cfuture_outcome(cf, &outcome), 0);
+    via_test_record(&history, "%s", via_status_name(outcome.status));
+    via_loop *loop = via_loop_current();
+    ck_assert_ptr_nonnull(loop);
+    via_future *future = via_future_new(loop);
+    ck_assert_int_eq(status_of(future), VIA_ECLOSED);
+    ck_assert_int_eq(via_call_soon(loop, never_called, NULL, NULL), VIA_ECLOSED);
+    ck_assert_int_eq(via_loop_close(loop), 0);
+    via_future_unref(future);
+    return 0;
+}
+
+TEST(nothing_new_begins_while_the_loop_closes)
+{
+    via_loop *loop = open_loop();
+    via_future *future = watched_promise(loop, start_another);
+    close_loop(loop);
+    ASSERT_RECORD(&history, "VIA_ECLOSED");
+    via_future_unref(future);
+}
+
+TEST(the_thread_of_an_attached_base_does_not_wait_for_its_own_promise)
+{
+    struct event_base *base = event_base_new();
+    via_loop *loop = NULL;
+    via_cfuture *cf = NULL;
+    ck_assert_int_eq(via_loop_attach(base, &loop), 0);
+    via_future *future = via_future_new(loop);
+    ck_assert_int_eq(via_future_cfuture(future, &cf), 0);
+    ck_assert_int_eq(via_cfuture_wait(cf, via_test_bound_ns()), VIA_EDEADLK);
+    via_cfuture_unref(cf);
+    via_future_unref(future);
+    close_loop(loop);
+    event_base_free(base);
+}
+
+TEST(a_request_before_the_dispatch_of_an_attached_base_arrives)
+{
+    struct event_base *base = event_base_new();
+    via_loop *loop = NULL;
+    via_cfuture *cf = NULL;
+    ck_assert_int_eq(via_loop_attach(base, &loop), 0);
+    via_future *future = via_future_new(loop);
+    ck_assert_int_eq(via_future_cfuture(future, &cf), 0);
+    ck_assert_int_eq(via_cfuture_cancel(cf), VIA_CANCEL_REQUESTED);
+    ck_assert_int_eq(event_base_dispatch(base), 1);
+    ck_assert_int_eq(via_future_state(future), VIA_CANCELLED);
+    via_cfuture_unref(cf);
+    via_future_unref(future);
+    close_loop(loop);
+    event_base_free(base);
+}
+
+/* A thread that asks again and again until the future is done. */
+static void *keep_asking(void *cf)
+{
+    while (via_cfuture_cancel(cf) == VIA_CANCEL_REQUESTED)
+        via_test_yield();
+    return via_cfuture_unref(cf);
+}
+
+TEST(a_request_may_race_with_the_end_of_the_loop)
+{
+    for (int round = 0; round < 100; round++) {
+        via_loop *loop = open_loop();
+        via_future *future = via_future_new(loop);
+        via_cfuture *cf = NULL;
+        struct via_test_thread thread;
+        ck_assert_int_eq(via_future_cfuture(future, &cf), 0);
+        via_test_thread_start(&thread, keep_asking, cf);
+        for (int i = 0; i < round % 4; i++)
+            via_test_yield();
+        ck_assert_int_eq(via_future_set_result(future, NULL, NULL), 0);
+        via_future_unref(future);
+        close_loop(loop);
+        via_test_thread_join(&thread);
+    }
+}
+
 TEST_MAIN("bridge/cfuture_of_future", a_thread_that_waits_is_released_with_the_value,
           an_error_passes_with_code_and_text, a_done_future_has_a_done_thread_side,
           a_cancelled_future_cancels_its_thread_side, cancelling_in_another_thread_is_posted_to_the_loop,
@@ -343,4 +476,10 @@ TEST_MAIN("bridge/cfuture_of_future", a_thread_that_waits_is_released_with_the_v
           a_future_may_have_several_thread_sides, the_thread_side_may_be_dropped_first,
           the_value_lives_as_long_as_the_thread_side, the_future_of_one_loop_can_be_followed_in_another,
           a_cancel_in_one_loop_reaches_the_future_in_another,
-          a_future_that_never_had_a_loop_has_a_failed_thread_side, missing_arguments_are_refused)
+          a_future_that_never_had_a_loop_has_a_failed_thread_side, missing_arguments_are_refused,
+          a_callback_of_the_concurrent_side_may_drop_the_future,
+          a_callback_of_the_concurrent_side_finds_the_future_settled,
+          nothing_new_begins_while_the_loop_closes,
+          the_thread_of_an_attached_base_does_not_wait_for_its_own_promise,
+          a_request_before_the_dispatch_of_an_attached_base_arrives,
+          a_request_may_race_with_the_end_of_the_loop)

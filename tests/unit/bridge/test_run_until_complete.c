@@ -412,6 +412,100 @@ TEST(a_hundred_runs_in_a_row)
     close_pool(pool);
 }
 
+static int run_again(void *future)
+{
+    ck_assert_int_eq(via_loop_run_until_complete(via_loop_current(), future), VIA_ERUNNING);
+    return 0;
+}
+
+struct countdown {
+    via_loop *loop;
+    int ticks;
+};
+
+static int count_down(void *arg)
+{
+    struct countdown *countdown = arg;
+    if (--countdown->ticks == 0)
+        return via_loop_stop(countdown->loop);
+    return via_call_soon(countdown->loop, count_down, countdown, NULL);
+}
+
+TEST(a_refused_run_does_not_stop_the_one_under_way)
+{
+    via_loop *loop = open_loop();
+    via_future *future = via_future_new(loop);
+    struct countdown countdown = {loop, 5};
+    ck_assert_int_eq(via_future_set_result(future, NULL, NULL), 0);
+    ck_assert_int_eq(via_call_soon(loop, run_again, future, NULL), 0);
+    ck_assert_int_eq(via_call_soon(loop, count_down, &countdown, NULL), 0);
+    ck_assert_int_eq(via_loop_run_forever(loop), 0);
+    ck_assert_int_eq(countdown.ticks, 0);
+    via_future_unref(future);
+    close_loop(loop);
+}
+
+TEST(a_refused_run_does_not_end_the_dispatch_of_an_attached_base)
+{
+    struct event_base *base = event_base_new();
+    via_loop *loop = NULL;
+    ck_assert_int_eq(via_loop_attach(base, &loop), 0);
+    via_future *future = via_future_new(loop);
+    ck_assert_int_eq(via_future_set_result(future, NULL, NULL), 0);
+    ck_assert_int_eq(via_loop_run_until_complete(loop, future), VIA_ENOTSUP);
+    ck_assert_int_eq(event_base_dispatch(base), 1);
+    ck_assert_int_eq(event_base_got_break(base), 0);
+    via_future_unref(future);
+    close_loop(loop);
+    event_base_free(base);
+}
+
+static int settle_and_stop(void *future)
+{
+    ck_assert_int_eq(via_future_set_result(future, NULL, NULL), 0);
+    return via_loop_stop(via_future_loop(future));
+}
+
+TEST(a_run_that_was_stopped_as_its_future_was_settled_stops_no_later_run)
+{
+    via_loop *loop = open_loop();
+    via_future *future = via_future_new(loop);
+    struct countdown countdown = {loop, 5};
+    ck_assert_int_eq(via_call_soon(loop, settle_and_stop, future, NULL), 0);
+    complete(loop, future);
+    ck_assert_int_eq(via_call_soon(loop, count_down, &countdown, NULL), 0);
+    ck_assert_int_eq(via_loop_run_forever(loop), 0);
+    ck_assert_int_eq(countdown.ticks, 0);
+    via_future_unref(future);
+    close_loop(loop);
+}
+
+static int settle_badly(void *future)
+{
+    return via_future_set_error(future, VIA_EBUSY, 0, NULL);
+}
+
+static int look(via_future *future, void *unused)
+{
+    (void)unused;
+    ck_assert_int_eq(status_of(future), VIA_EBUSY);
+    return 0;
+}
+
+TEST(an_error_that_a_callback_looked_at_meanwhile_is_not_reported)
+{
+    via_loop *loop = open_loop();
+    struct reports reports = {0};
+    keep_reports(loop, &reports);
+    via_future *future = via_future_new(loop);
+    ck_assert_int_eq(via_future_add_done_callback(future, look, NULL), 0);
+    ck_assert_int_eq(via_call_soon(loop, settle_badly, future, NULL), 0);
+    complete(loop, future);
+    via_future_unref(future);
+    ck_assert_int_eq(reports.count, 0);
+    close_loop(loop);
+}
+
 TEST_MAIN("bridge/run_until_complete", a_done_future_runs_one_tick, a_timer_may_complete_the_future,
           it_takes_as_long_as_the_timer, a_call_may_complete_the_future,
           the_error_of_the_future_is_in_its_outcome, callbacks_added_before_run_before_it_returns,
@@ -423,4 +517,8 @@ TEST_MAIN("bridge/run_until_complete", a_done_future_runs_one_tick, a_timer_may_
           a_hold_may_complete_the_future, a_hold_that_is_released_without_a_post_ends_in_a_deadlock,
           a_watched_descriptor_may_complete_the_future, a_timer_of_the_programs_own_may_complete_the_future,
           a_bufferevent_may_complete_the_future, a_promise_of_another_thread_may_complete_the_future,
-          a_cancelled_future_is_complete, a_hundred_runs_in_a_row)
+          a_cancelled_future_is_complete, a_hundred_runs_in_a_row,
+          a_refused_run_does_not_stop_the_one_under_way,
+          a_refused_run_does_not_end_the_dispatch_of_an_attached_base,
+          a_run_that_was_stopped_as_its_future_was_settled_stops_no_later_run,
+          an_error_that_a_callback_looked_at_meanwhile_is_not_reported)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Closing: what is dropped, what is refused afterwards, who may close. */
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -201,10 +203,38 @@ TEST(loops_are_independent_of_each_other)
     close_loop(a);
 }
 
+struct late_drop {
+    via_loop *loop;
+    struct event event;
+    int polls; // still to come before the drop, so that the first tick is over
+};
+
+static void drop_loop(evutil_socket_t fd, short what, void *arg)
+{
+    struct late_drop *drop = arg;
+    struct timeval at_once = {0, 0};
+    (void)fd;
+    (void)what;
+    if (drop->polls-- > 0)
+        event_add(&drop->event, &at_once);
+    else
+        via_loop_unref(drop->loop);
+}
+
+TEST(the_last_reference_may_go_in_an_event_of_the_program)
+{
+    struct late_drop drop = {.loop = open_loop(), .polls = 3};
+    struct timeval at_once = {0, 0};
+    evtimer_assign(&drop.event, via_loop_base(drop.loop), drop_loop, &drop);
+    ck_assert_int_eq(event_add(&drop.event, &at_once), 0);
+    ck_assert_int_eq(via_loop_run_forever(drop.loop), 0);
+}
+
 TEST_MAIN("loop/close", closing_again_does_nothing, a_closed_loop_refuses_to_run_and_to_schedule,
           a_closed_loop_refuses_to_watch, a_closed_loop_has_nothing_to_remove,
           closing_drops_what_was_ready_timed_and_posted, closing_drops_the_posts_of_other_threads,
           closing_lets_go_of_watched_descriptors, another_thread_cannot_close_a_running_loop,
           dropping_the_last_reference_closes, any_thread_may_drop_the_last_reference_of_a_closed_loop,
           a_callback_may_drop_the_last_reference_of_the_running_loop,
-          opening_and_closing_a_hundred_loops_leaves_nothing, loops_are_independent_of_each_other)
+          opening_and_closing_a_hundred_loops_leaves_nothing, loops_are_independent_of_each_other,
+          the_last_reference_may_go_in_an_event_of_the_program)
