@@ -179,6 +179,26 @@ TEST(a_signal_to_the_child_does_not_reach_the_parents_loop)
     close_loop(loop);
 }
 
+// By default this signal does nothing.
+static int get_signal(void *arg)
+{
+    (void)arg;
+    EXPECT(raise(SIGWINCH) == 0);
+    return 0;
+}
+
+TEST(a_signal_to_a_child_without_a_loop_does_not_reach_the_parents_loop)
+{
+    via_loop *loop = open_loop();
+    ck_assert_int_eq(via_loop_add_signal_handler(loop, SIGWINCH, never_called, NULL), 0);
+    ck_assert_int_eq(via_test_fork(get_signal, NULL), 0);
+    RUN_TICKS(loop, 5);
+    ck_assert_int_eq(via_loop_add_signal_handler(loop, SIGWINCH, stop_loop, loop), 0);
+    ck_assert_int_eq(raise(SIGWINCH), 0);
+    ck_assert_int_eq(via_loop_run_forever(loop), 0);
+    close_loop(loop);
+}
+
 static int run_a_program(void *arg)
 {
     (void)arg;
@@ -218,5 +238,6 @@ TEST(the_childs_child_can_start_afresh_too)
 TEST_MAIN("integration/fork", the_child_is_told_that_the_loop_is_the_parents,
           the_child_is_told_that_pools_and_futures_are_the_parents,
           the_child_can_make_a_loop_and_a_pool_of_its_own, the_child_may_drop_what_it_inherited,
-          a_signal_to_the_child_does_not_reach_the_parents_loop, the_child_can_run_a_program_and_wait_for_it,
-          the_childs_child_can_start_afresh_too)
+          a_signal_to_the_child_does_not_reach_the_parents_loop,
+          a_signal_to_a_child_without_a_loop_does_not_reach_the_parents_loop,
+          the_child_can_run_a_program_and_wait_for_it, the_childs_child_can_start_afresh_too)
