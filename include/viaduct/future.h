@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /**
  * @file
- * Futures of a loop: touched only in its thread, their callbacks always deferred to a later tick.
+ * Futures of a loop: touched only in its thread, their callbacks always called from the loop's ready queue,
+ * never from inside the function that settles or cancels the future.
  *
  * A future of a loop is VIA_PENDING, and at last VIA_CANCELLED or VIA_FINISHED.  The bridge (bridge.h) gives
  * one for each call; via_future_new() makes one that the program settles itself.
@@ -132,7 +133,7 @@ VIA_PUBLIC int via_future_cancel(via_future *future);
  *
  * - Ownership: takes `value` if it returns 0; on failure the value stays the caller's.
  * - Threads: the loop's.
- * - Blocks: no; callbacks run in a later tick.
+ * - Blocks: no; callbacks run in a later tick, those of via_future_cfuture() here.
  * - Cancel: not applicable.
  * - Origin: asyncio `Future.set_result`.
  *
@@ -149,7 +150,7 @@ VIA_PUBLIC int via_future_set_result(via_future *future, void *value, void (*des
  *
  * - Ownership: copies `message`.
  * - Threads: the loop's.
- * - Blocks: no; callbacks run in a later tick.
+ * - Blocks: no; callbacks run in a later tick, those of via_future_cfuture() here.
  * - Cancel: not applicable.
  * - Origin: asyncio `Future.set_exception`.
  *
@@ -208,7 +209,12 @@ VIA_PUBLIC int via_future_result(via_future *future, void **value);
 VIA_PUBLIC int via_future_take(via_future *future, struct via_outcome *outcome);
 
 /**
- * Has `fn` called in a later tick once the future is done; also if it is done already.
+ * Has `fn` called from the ready queue once the future is done, in the order of addition; also if it is done
+ * already.  Never at once.
+ *
+ * What a callback of the loop settles has its callbacks in a later tick.  A call that finished in another
+ * thread is settled by the tick that hears of it, before anything else of that tick runs, and its callbacks
+ * follow in the same tick.
  *
  * The future stays alive until its callbacks have run, so the caller may drop its reference at once.
  *

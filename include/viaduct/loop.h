@@ -6,10 +6,10 @@
  * A loop belongs to the thread that made it, and to the thread that runs it while it runs.  Only the
  * functions that say so may be called from others.
  *
- * One *tick* runs exactly the callbacks that were ready when it began, then polls; what a callback schedules
- * runs in a later tick, so nothing starves.  Ready callbacks run first-in first-out; what file descriptors
- * brought comes after what was ready, and due timers come after that, by deadline and then by the order in
- * which they were set.
+ * One *tick* polls, gathers what is ready, and runs exactly that; what a callback schedules runs in a later
+ * tick, so nothing starves.  Ready callbacks run first-in first-out: first what was ready before the poll,
+ * then what file descriptors brought, then what other threads sent - their callbacks, and those of futures
+ * whose calls have finished - and then due timers, by deadline and then by the order in which they were set.
  */
 #ifndef VIADUCT_LOOP_H
 #define VIADUCT_LOOP_H
@@ -39,7 +39,7 @@ struct via_loop_stats {
     uint64_t callbacks; /**< callbacks run, of every sort */
     uint64_t posts;     /**< messages taken from other threads: posted callbacks and finished calls */
     uint64_t wakes;     /**< times another thread had to wake the loop */
-    size_t ready;       /**< callbacks ready now */
+    size_t ready;       /**< callbacks ready now; one that was cancelled counts until its turn comes */
     size_t timers;      /**< timers set now */
     size_t watches;     /**< file descriptors and signals watched now */
     size_t in_flight;   /**< calls in executors whose futures belong to this loop */
@@ -101,7 +101,8 @@ VIA_PUBLIC int via_loop_new(via_loop **loop);
  *
  * - Ownership: borrows `base` until the loop is closed, which must be before event_base_free(); gives a
  *   reference.
- * - Threads: the thread that runs the base.
+ * - Threads: the thread that runs the base.  To attach in one thread and run the base in another is not
+ *   allowed, and not noticed.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: trio's guest mode.
@@ -379,7 +380,7 @@ VIA_PUBLIC int via_call_at(via_loop *loop, int64_t when_ns, via_callback_fn fn, 
  *
  * @param handle the handle.
  * @return 1 if the callback will not run because of this or an earlier cancel; 0 if it has run, or is
- *         running in this thread; VIA_EINVAL; VIA_EFOREIGN in debug mode.
+ *         running in this thread; VIA_EINVAL; VIA_EFORKED; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_handle_cancel(via_handle *handle);
 
@@ -393,7 +394,7 @@ VIA_PUBLIC int via_handle_cancel(via_handle *handle);
  * - Origin: asyncio `Handle.cancelled`.
  *
  * @param handle the handle.
- * @return 1 or 0; VIA_EINVAL.
+ * @return 1 or 0; VIA_EINVAL; VIA_EFORKED if the callback was running in the parent as it forked.
  */
 VIA_PUBLIC int via_handle_cancelled(via_handle *handle);
 
@@ -496,7 +497,7 @@ VIA_PUBLIC int via_loop_remove_writer(via_loop *loop, int fd);
  * the loop had for it.
  *
  * Signals of one number may be merged by the system.  libevent lets one base of a process receive signals:
- * the last one that asked.
+ * the last one that asked.  In a forked child the signal does what it did before there was a handler.
  *
  * - Ownership: borrows `arg` until the handler is removed or replaced.
  * - Threads: the loop's.
@@ -531,7 +532,7 @@ VIA_PUBLIC int via_loop_remove_signal_handler(via_loop *loop, int signo);
 /**
  * Tells the loop that something it cannot see will post to it, so that it does not end for want of work.
  *
- * - Ownership: each hold needs one via_loop_release().
+ * - Ownership: each hold needs one via_loop_release().  A hold is no reference: whoever posts needs one too.
  * - Threads: any.
  * - Blocks: no.
  * - Cancel: not applicable.
@@ -618,7 +619,7 @@ VIA_PUBLIC int via_loop_set_debug(via_loop *loop, int on);
  * @param duration_ns the time in nanoseconds; the default is 100 ms.
  * @return 0; VIA_EINVAL, also for a negative time.
  */
-VIA_PUBLIC int via_loop_set_slow_callback(via_loop *loop, int64_t duration_ns);
+VIA_PUBLIC int via_loop_set_slow_callback_ns(via_loop *loop, int64_t duration_ns);
 
 /**
  * Takes a snapshot of the loop's figures.

@@ -64,7 +64,7 @@ int via_loop_set_debug(via_loop *loop, int on)
     return 0;
 }
 
-int via_loop_set_slow_callback(via_loop *loop, int64_t duration_ns)
+int via_loop_set_slow_callback_ns(via_loop *loop, int64_t duration_ns)
 {
     if (!loop || duration_ns < 0)
         return VIA_EINVAL;

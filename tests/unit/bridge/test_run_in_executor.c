@@ -599,7 +599,7 @@ TEST(debug_mode_reports_a_dropped_call_that_does_not_own_its_argument)
     struct via_test_counted argument = {0};
     keep_reports(loop, &reports);
     ck_assert_int_eq(via_loop_set_debug(loop, 1), 0);
-    ck_assert_int_eq(via_loop_set_slow_callback(loop, VIA_FOREVER), 0);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, VIA_FOREVER), 0);
     struct via_call call = VIA_CALL(give_back, &argument);
     via_cfuture *running = occupy(pool, &gate);
     via_future_unref(via_run_in_executor(loop, pool, &call));

@@ -34,7 +34,7 @@ static via_loop *open_debug_loop(struct report *report, int64_t slow_ns)
 {
     via_loop *loop = open_loop();
     ck_assert_int_eq(via_loop_set_debug(loop, 1), 0);
-    ck_assert_int_eq(via_loop_set_slow_callback(loop, slow_ns), 0);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, slow_ns), 0);
     ck_assert_int_eq(via_loop_set_exception_handler(loop, note_report, report), 0);
     return loop;
 }
@@ -96,9 +96,9 @@ TEST(nothing_is_slow_outside_debug_mode)
 TEST(a_threshold_must_not_be_negative)
 {
     via_loop *loop = open_loop();
-    ck_assert_int_eq(via_loop_set_slow_callback(loop, -1), VIA_EINVAL);
-    ck_assert_int_eq(via_loop_set_slow_callback(loop, INT64_MIN), VIA_EINVAL);
-    ck_assert_int_eq(via_loop_set_slow_callback(NULL, 1), VIA_EINVAL);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, -1), VIA_EINVAL);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, INT64_MIN), VIA_EINVAL);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(NULL, 1), VIA_EINVAL);
     ck_assert_int_eq(via_loop_set_debug(NULL, 1), VIA_EINVAL);
     close_loop(loop);
 }
