@@ -156,6 +156,10 @@ int via__loop_check(const via_loop *loop);
 // The same for functions that are for any thread.
 int via__loop_check_any(const via_loop *loop);
 
+// For the callback of an event, in a forked child that runs a base with a loop of its parent's: 1, and the
+// event is gone from the child's base.
+int via__loop_leave_to_parent(const via_loop *loop, struct event *event);
+
 // Any thread.  Pins keep the memory, not the loop open.
 via_loop *via__loop_pin(via_loop *loop);
 void via__loop_unpin(via_loop *loop);

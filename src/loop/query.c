@@ -26,6 +26,14 @@ int via__loop_check(const via_loop *loop)
     return loop->closing ? VIA_ECLOSED : 0; // asked by code of the program that the closing calls
 }
 
+int via__loop_leave_to_parent(const via_loop *loop, struct event *event)
+{
+    if (loop->generation == via__fork_generation())
+        return 0;
+    event_del(event);
+    return 1;
+}
+
 int via_loop_is_running(const via_loop *loop)
 {
     if (!loop)

@@ -230,6 +230,8 @@ void via__on_tick(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     via_loop *loop = arg;
+    if (via__loop_leave_to_parent(loop, &loop->tick_event))
+        return;
     if (via__loop_is_here(loop)) {
         tick(loop); // the runner has a pin
         return;
@@ -244,6 +246,8 @@ void via__on_wake(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     via_loop *loop = arg;
+    if (via__loop_leave_to_parent(loop, &loop->wake_event))
+        return; // with what is in the descriptor, which is the parent's too
     via__wakefd_drain(&loop->wake);
     loop->wakes++;
     via__tick_this_poll(loop);

@@ -56,6 +56,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
     (void)fd;
     (void)what;
     struct via__loop_watch *watch = arg;
+    if (via__loop_leave_to_parent(watch->loop, &watch->event))
+        return;
     if (!watch->is_queued) {
         watch->is_queued = 1;
         via__ready_push(&watch->loop->ready, &watch->ready);

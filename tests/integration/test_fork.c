@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* fork() in a program with loops and pools: the child is told, and can start afresh. */
+#include <event2/event.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -199,6 +200,52 @@ TEST(a_signal_to_a_child_without_a_loop_does_not_reach_the_parents_loop)
     close_loop(loop);
 }
 
+static int run_the_inherited_base(void *arg)
+{
+    via_loop *loop = arg;
+    struct event_base *base = via_loop_base(loop);
+    EXPECT(event_reinit(base) == 0);
+    for (int i = 0; i < 5; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    EXPECT(via_test_recorded(&history) == 0);
+    return 0;
+}
+
+static int read_byte(void *fd)
+{
+    char byte;
+    ck_assert_int_eq(read(*(int *)fd, &byte, 1), 1);
+    return say("reader");
+}
+
+static void *post_word(void *loop)
+{
+    ck_assert_int_eq(via_call_soon_threadsafe(loop, say, "post", NULL), 0);
+    return NULL;
+}
+
+TEST(a_child_that_runs_the_base_takes_nothing_from_its_parent)
+{
+    struct event_base *base = event_base_new();
+    struct via_test_thread thread;
+    via_loop *loop = NULL;
+    int fds[2];
+    ck_assert_int_eq(pipe(fds), 0);
+    ck_assert_int_eq(write(fds[1], "x", 1), 1);
+    ck_assert_int_eq(via_loop_attach(base, &loop), 0);
+    ck_assert_int_eq(via_loop_add_reader(loop, fds[0], read_byte, &fds[0]), 0);
+    via_test_thread_start(&thread, post_word, loop);
+    via_test_thread_join(&thread);
+    ck_assert_int_eq(via_test_fork(run_the_inherited_base, loop), 0);
+    for (int i = 0; i < 2; i++)
+        event_base_loop(base, EVLOOP_NONBLOCK);
+    ASSERT_RECORD(&history, "reader post");
+    close_loop(loop);
+    event_base_free(base);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static int run_a_program(void *arg)
 {
     (void)arg;
@@ -240,4 +287,5 @@ TEST_MAIN("integration/fork", the_child_is_told_that_the_loop_is_the_parents,
           the_child_can_make_a_loop_and_a_pool_of_its_own, the_child_may_drop_what_it_inherited,
           a_signal_to_the_child_does_not_reach_the_parents_loop,
           a_signal_to_a_child_without_a_loop_does_not_reach_the_parents_loop,
+          a_child_that_runs_the_base_takes_nothing_from_its_parent,
           the_child_can_run_a_program_and_wait_for_it, the_childs_child_can_start_afresh_too)
