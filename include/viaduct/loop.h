@@ -143,10 +143,11 @@ VIA_PUBLIC int via_loop_new_with(const struct via_loop_options *options, via_loo
 VIA_PUBLIC via_loop *via_loop_ref(via_loop *loop);
 
 /**
- * Gives a reference back.  The last one must go in the loop's thread if the loop is not closed; it closes it.
+ * Gives a reference back.  The last one closes the loop if it is not closed.  It must go in the loop's
+ * thread, or while the loop runs, which then closes itself at the end of its tick.
  *
  * - Ownership: takes the caller's reference.
- * - Threads: any once the loop is closed.
+ * - Threads: any once the loop is closed, or while it runs; else the loop's.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: Viaduct.

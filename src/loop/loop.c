@@ -63,6 +63,22 @@ static void drop_nudge(via_loop *loop, struct via__post *post)
 
 static const struct via__post_kind nudge_kind = {arrive_nudge, drop_nudge};
 
+// The last reference went in another thread while the loop ran; its pin came with this message.
+static void arrive_farewell(via_loop *loop, struct via__post *post)
+{
+    (void)post;
+    loop->close_requested = 1;
+    via__loop_unpin(loop); // the runner has one
+}
+
+static void drop_farewell(via_loop *loop, struct via__post *post)
+{
+    (void)post;
+    via__loop_unpin(loop); // close_now() has one
+}
+
+static const struct via__post_kind farewell_kind = {arrive_farewell, drop_farewell};
+
 static void init_fields(via_loop *loop, const struct via_loop_options *options)
 {
     loop->linger_ns = linger_that_pays(options->linger_ns);
@@ -73,6 +89,7 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
     loop->generation = via__fork_generation();
     loop->maker = via__loop_thread();
     loop->nudge.kind = &nudge_kind;
+    loop->farewell.kind = &farewell_kind;
     via__list_init(&loop->closers);
     via__mutex_init(&loop->cancel_lock);
     pthread_cond_init(&loop->cancel_cond, NULL);
@@ -220,7 +237,10 @@ via_loop *via_loop_unref(via_loop *loop)
     // be.
     if (loop->generation != via__fork_generation())
         return NULL;
-    if (via_loop_close(loop) == VIA_ERUNNING) {
+    int status = via_loop_close(loop);
+    if (status == VIA_EFOREIGN && via__loop_post(loop, &loop->farewell) == 0)
+        return NULL;
+    if (status == VIA_ERUNNING) {
         loop->close_requested = 1;  // by a callback: the runner closes it
         via__tick_after_poll(loop); // which the end of a tick tells, and this may be no tick's callback
     }

@@ -117,6 +117,7 @@ struct via_loop {
     _Atomic size_t holds;
     struct via__post nudge; // makes a tick run; on its way while `nudged`
     _Atomic int nudged;
+    struct via__post farewell;   // closes the loop
     pthread_mutex_t cancel_lock; // for those who wait until a callback has returned: see handle.c
     pthread_cond_t cancel_cond;
 };

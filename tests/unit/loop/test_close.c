@@ -230,6 +230,36 @@ TEST(the_last_reference_may_go_in_an_event_of_the_program)
     ck_assert_int_eq(via_loop_run_forever(drop.loop), 0);
 }
 
+struct runner {
+    via_loop *loop;
+    struct via_test_gate gate;
+};
+
+static int come_to_gate(void *gate)
+{
+    via_test_gate_pass(gate);
+    return 0;
+}
+
+static void *run_until_closed(void *arg)
+{
+    struct runner *runner = arg;
+    ck_assert_int_eq(via_loop_run_forever(runner->loop), 0);
+    return NULL;
+}
+
+TEST(the_last_reference_may_go_in_another_thread_while_the_loop_runs)
+{
+    struct runner runner = {open_loop(), VIA_TEST_GATE_INITIALIZER};
+    struct via_test_thread thread;
+    ck_assert_int_eq(via_call_soon(runner.loop, come_to_gate, &runner.gate, NULL), 0);
+    via_test_gate_open(&runner.gate);
+    via_test_thread_start(&thread, run_until_closed, &runner);
+    via_test_gate_await(&runner.gate, 1);
+    via_loop_unref(runner.loop);
+    via_test_thread_join(&thread);
+}
+
 TEST_MAIN("loop/close", closing_again_does_nothing, a_closed_loop_refuses_to_run_and_to_schedule,
           a_closed_loop_refuses_to_watch, a_closed_loop_has_nothing_to_remove,
           closing_drops_what_was_ready_timed_and_posted, closing_drops_the_posts_of_other_threads,
@@ -237,4 +267,5 @@ TEST_MAIN("loop/close", closing_again_does_nothing, a_closed_loop_refuses_to_run
           dropping_the_last_reference_closes, any_thread_may_drop_the_last_reference_of_a_closed_loop,
           a_callback_may_drop_the_last_reference_of_the_running_loop,
           opening_and_closing_a_hundred_loops_leaves_nothing, loops_are_independent_of_each_other,
-          the_last_reference_may_go_in_an_event_of_the_program)
+          the_last_reference_may_go_in_an_event_of_the_program,
+          the_last_reference_may_go_in_another_thread_while_the_loop_runs)
