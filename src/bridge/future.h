@@ -20,7 +20,13 @@
  *
  * Closing.  The closer settles promises with VIA_ECLOSED, asks calls to stop, and drops the in-flight
  * references, so that later only concurrent futures, which are thread-safe, are touched by workers.  The
- * bridge's state lives until every future and every completion still under way has gone (`lives`).
+ * bridge's state lives until every future and every completion still under way has gone (`lives`), and then
+ * passes through every hashed lock: other threads look at the owner of a promise that is not done under its
+ * lock.
+ *
+ * Code of the program runs inside many of these steps: callbacks of concurrent futures, hooks, destructors,
+ * the exception handler.  Whoever calls it has brought the future into its new state before, and holds a
+ * reference if it touches it afterwards.
  */
 #ifndef VIADUCT_BRIDGE_FUTURE_H
 #define VIADUCT_BRIDGE_FUTURE_H

@@ -16,6 +16,10 @@
  * lock. DELIVER says that `watchers` ends with a watch that was there from the birth of the future and is
  * shared by many: the bridge's.  It is called like the others, first of all.
  *
+ * Owners.  `owner` is good until the future is done.  Who is not sure of that looks at it under the hashed
+ * lock, and only after the state; an owner passes through the lock before it goes.  A job's operations are
+ * the same for every executor and are reached without its owner.
+ *
  * Lock order: a hashed lock comes first; a pool's lock and a call's lock may be taken inside it.
  */
 #ifndef VIADUCT_FUTURE_CFUTURE_H
