@@ -66,18 +66,12 @@ void via__handle_init(via_handle *fresh, enum via__handle_sort sort, via_loop *l
     *handle = fresh;
 }
 
-// Tells whether what this thread queues now comes after all that it has posted before.
-static int is_in_order(const via_loop *loop)
-{
-    return loop->in_tick ? !loop->backlog : via__loop_caught_up(loop);
-}
-
 int via_call_soon(via_loop *loop, via_callback_fn fn, void *arg, via_handle **handle)
 {
     int status = fn ? via__loop_check(loop) : VIA_EINVAL;
     if (status < 0)
         return status;
-    if (!is_in_order(loop))
+    if (!via__loop_is_in_order(loop))
         return via_call_soon_threadsafe(loop, fn, arg, handle);
     if (!loop->handles && !(loop->handles = via__slab_new(HANDLE_BYTES)))
         return VIA_ENOMEM;

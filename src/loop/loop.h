@@ -73,6 +73,7 @@ struct via_loop {
     // The bridge's: handles the completion whose link word this is.
     void (*on_completion)(via_loop *loop, uintptr_t *link);
     int in_tick;
+    int draining; // handling messages, some of which may call the program
     int stop_requested;
     int break_requested;   // the tick ends the run of the base
     int close_requested;   // by a callback; done when it has returned
@@ -183,6 +184,13 @@ int via__loop_post_completion(via_loop *loop, uintptr_t *link);
 static inline int via__loop_caught_up(const via_loop *loop)
 {
     return !loop->backlog && via__inbox_empty(&loop->inbox);
+}
+
+// Tells whether what the loop's thread queues now comes after all that it has posted before.  What a callback
+// in the ready queue posts goes to the inbox only while a backlog does.
+static inline int via__loop_is_in_order(const via_loop *loop)
+{
+    return loop->in_tick && !loop->draining ? !loop->backlog : via__loop_caught_up(loop);
 }
 
 // Makes the event that keeps an attached base from running out of events pending, or not, as is needed now.

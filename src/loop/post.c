@@ -143,7 +143,8 @@ static const struct via__post_kind posted_post_kind = {posted_arrive, posted_dro
 // once.
 static int send_post(via_loop *loop, struct via__post *post, struct via__ready *ready)
 {
-    if (via__loop_is_here(loop) && loop->in_tick && !loop->backlog && !via__loop_is_closed(loop)) {
+    if (via__loop_is_here(loop) && loop->in_tick && via__loop_is_in_order(loop) &&
+        !via__loop_is_closed(loop)) {
         via__loop_ready(loop, ready);
         return 0;
     }

@@ -49,6 +49,7 @@ static void drain(via_loop *loop)
     if (!loop->backlog)
         loop->backlog = via__inbox_take(&loop->inbox);
     int budget = loop->drain_budget;
+    loop->draining = 1;
     while (loop->backlog && budget > 0) {
         uintptr_t tagged = loop->backlog;
         loop->backlog = *via__inbox_link(tagged);
@@ -58,6 +59,7 @@ static void drain(via_loop *loop)
         if (!loop->backlog && !via__inbox_empty(&loop->inbox))
             loop->backlog = via__inbox_take(&loop->inbox);
     }
+    loop->draining = 0;
     loop->posts += (uint64_t)(loop->drain_budget - budget);
 }
 

@@ -467,6 +467,48 @@ TEST(a_request_may_race_with_the_end_of_the_loop)
     }
 }
 
+struct speaker {
+    via_loop *loop;
+    const char *word;
+};
+
+static int post_the_word(via_cfuture *cf, void *arg)
+{
+    struct speaker *speaker = arg;
+    (void)cf;
+    return via_call_soon_threadsafe(speaker->loop, say, (void *)speaker->word, NULL);
+}
+
+static void *cancel_both(void *cfs)
+{
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(via_cfuture_cancel(((via_cfuture **)cfs)[i]), VIA_CANCEL_REQUESTED);
+    return NULL;
+}
+
+TEST(what_requests_of_other_threads_post_keeps_its_order)
+{
+    via_loop *loop = open_loop();
+    struct speaker speakers[2] = {{loop, "first"}, {loop, "second"}};
+    struct via_test_thread thread;
+    via_future *futures[2];
+    via_cfuture *cfs[2];
+    for (int i = 0; i < 2; i++) {
+        futures[i] = via_future_new(loop);
+        cfs[i] = thread_side(futures[i]);
+        ck_assert_int_eq(via_cfuture_add_done_callback(cfs[i], post_the_word, &speakers[i]), 0);
+    }
+    via_test_thread_start(&thread, cancel_both, cfs);
+    via_test_thread_join(&thread);
+    RUN_TICKS(loop, 3);
+    ASSERT_RECORD(&history, "first second");
+    for (int i = 0; i < 2; i++) {
+        via_cfuture_unref(cfs[i]);
+        via_future_unref(futures[i]);
+    }
+    close_loop(loop);
+}
+
 TEST_MAIN("bridge/cfuture_of_future", a_thread_that_waits_is_released_with_the_value,
           an_error_passes_with_code_and_text, a_done_future_has_a_done_thread_side,
           a_cancelled_future_cancels_its_thread_side, cancelling_in_another_thread_is_posted_to_the_loop,
@@ -482,4 +524,4 @@ TEST_MAIN("bridge/cfuture_of_future", a_thread_that_waits_is_released_with_the_v
           nothing_new_begins_while_the_loop_closes,
           the_thread_of_an_attached_base_does_not_wait_for_its_own_promise,
           a_request_before_the_dispatch_of_an_attached_base_arrives,
-          a_request_may_race_with_the_end_of_the_loop)
+          a_request_may_race_with_the_end_of_the_loop, what_requests_of_other_threads_post_keeps_its_order)
