@@ -22,7 +22,9 @@ static const char schema[] = "create table character (code integer primary key, 
 
 static int complain(sqlite3 *db, const char *database)
 {
-    fprintf(stderr, "sqlite_httpd: %s: %s\n", database, sqlite3_errmsg(db));
+    int error = sqlite3_system_errno(db);
+    fprintf(stderr, "sqlite_httpd: %s: %s%s%s\n", database, sqlite3_errmsg(db), error != 0 ? ": " : "",
+            error != 0 ? strerror(error) : "");
     return -1;
 }
 
@@ -67,7 +69,7 @@ static int insert_lines(sqlite3_stmt *insert, FILE *file, const char *data)
     struct progress progress = {.label = "loading", .lines = 4};
     struct stat status;
     double total = fstat(fileno(file), &status) == 0 && status.st_size > 0 ? (double)status.st_size : 1;
-    char *line = NULL, news[40];
+    char *line = NULL, news[40] = "";
     size_t room = 0;
     long rows = 0;
     int rc = 0;
@@ -78,6 +80,10 @@ static int insert_lines(sqlite3_stmt *insert, FILE *file, const char *data)
             fprintf(stderr, "sqlite_httpd: %s:%ld: not a line of UnicodeData.txt\n", data, rows);
         else
             progress_show(&progress, (double)ftell(file) / total, news);
+    }
+    if (rc == 0 && (rows == 0 || !feof(file))) {
+        fprintf(stderr, "sqlite_httpd: %s: %s\n", data, feof(file) ? "the file is empty" : strerror(errno));
+        rc = -1;
     }
     free(line);
     if (rc == 0)

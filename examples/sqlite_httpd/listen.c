@@ -19,6 +19,13 @@ static struct evconnlistener *listener_new(struct event_base *base, int port)
     return evconnlistener_new_bind(base, NULL, NULL, flags, -1, (struct sockaddr *)&address, sizeof address);
 }
 
+/* Most often there is no descriptor left.  libevent would try again at once, and print a line each time. */
+static void on_accept_failed(struct evconnlistener *listener, void *unused)
+{
+    (void)unused;
+    evconnlistener_disable(listener);
+}
+
 int listen_on_loopback(struct evhttp *http, struct event_base *base, int port,
                        struct evhttp_bound_socket **socket)
 {
@@ -31,11 +38,15 @@ int listen_on_loopback(struct evhttp *http, struct event_base *base, int port,
         evconnlistener_free(listener);
         return VIA_ENOMEM;
     }
-    /* It is enabled since it has a callback, but evhttp did not look whether that worked. */
-    if (evconnlistener_enable(listener) < 0)
-        return VIA_ENOMEM;
+    evconnlistener_set_error_cb(listener, on_accept_failed);
     *socket = bound;
-    return 0;
+    /* It is enabled since it has a callback, but evhttp did not look whether that worked. */
+    return listen_again(bound);
+}
+
+int listen_again(struct evhttp_bound_socket *socket)
+{
+    return evconnlistener_enable(evhttp_bound_socket_get_listener(socket)) < 0 ? VIA_ENOMEM : 0;
 }
 
 int listen_port(struct evhttp_bound_socket *socket)

@@ -12,6 +12,10 @@ struct evhttp_bound_socket;
 int listen_on_loopback(struct evhttp *http, struct event_base *base, int port,
                        struct evhttp_bound_socket **socket);
 
+/* Goes on accepting, after a failure to accept has ended it; call it now and then.  0, or a negative status.
+ */
+int listen_again(struct evhttp_bound_socket *socket);
+
 /* The port it became. */
 int listen_port(struct evhttp_bound_socket *socket);
 

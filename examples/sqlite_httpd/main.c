@@ -4,6 +4,7 @@
 #include "server.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +74,8 @@ static int serve(const struct server_options *options)
         server_free(server);
     via_loop_unref(loop);
     if (rc < 0)
-        fprintf(stderr, "sqlite_httpd: %s\n", via_status_text(rc));
+        fprintf(stderr, "sqlite_httpd: cannot serve on 127.0.0.1:%d: %s\n", options->port,
+                via_status_text(rc));
     return rc;
 }
 
@@ -84,6 +86,16 @@ static double number(const char *option, const char *text, double least, double 
     double value = strtod(text, &end);
     if (end == text || *end != '\0' || !(value >= least && value <= most)) {
         fprintf(stderr, "sqlite_httpd: --%s takes a number from %g to %g\n", option, least, most);
+        exit(EXIT_FAILURE);
+    }
+    return value;
+}
+
+static double whole_number(const char *option, const char *text, double most)
+{
+    double value = number(option, text, 0, most);
+    if (value != floor(value)) {
+        fprintf(stderr, "sqlite_httpd: --%s takes a whole number\n", option);
         exit(EXIT_FAILURE);
     }
     return value;
@@ -102,13 +114,13 @@ static void set_option(struct program *program, int option)
         program->demo.seconds = number("seconds", optarg, 0.1, 3600);
         break;
     case 'e':
-        program->demo.seed = (uint64_t)number("seed", optarg, 0, 1e9);
+        program->demo.seed = (uint64_t)whole_number("seed", optarg, 1e9);
         break;
     case 'o':
         program->demo.plot = optarg;
         break;
     case 'p':
-        program->server.port = (int)number("port", optarg, 0, 65535);
+        program->server.port = (int)whole_number("port", optarg, 65535);
         break;
     case 'i':
         program->server.direct = 1;

@@ -56,6 +56,9 @@ int params_parse(struct evhttp_request *http, struct query *query, const char **
     struct evkeyvalq params = {0};
     const char *text = evhttp_uri_get_query(evhttp_request_get_evhttp_uri(http));
     *reason = "the query string is malformed";
+    /* evhttp would take what comes before a NUL for the whole value. */
+    if (text != NULL && strstr(text, "%00") != NULL)
+        return HTTP_BADREQUEST;
     if (evhttp_parse_query_str(text != NULL ? text : "", &params) < 0)
         return HTTP_BADREQUEST;
     int code = query->kind == QUERY_SEARCH ? parse_search(&params, query, reason)

@@ -14,12 +14,13 @@ static const char search_sql[] = "select printf('%04X', code) as code, name, cat
                                  " from character where name >= ?1 and name < ?1 || char(1114111)"
                                  " order by name limit ?2";
 
-/* Blanks and hyphens do not count, so no index can help: this is the slow one. */
+/* Case, blanks and hyphens do not count, so no index can help: this is the slow one. */
 static const char scan_sql[] =
-    "select printf('%04X', code) as code, name, category from character c"
-    " where replace(replace(name, ' ', ''), '-', '') like '%' || ?1 || '%'"
-    " or replace(replace(old_name, ' ', ''), '-', '') like '%' || ?1 || '%'"
-    " or exists (select 1 from note where note.code = c.code and text like '%' || ?1 || '%')"
+    "select printf('%04X', code) as code, name, category from character c,"
+    " (select upper(?1) as word, replace(replace(upper(?1), ' ', ''), '-', '') as plain)"
+    " where plain <> '' and (instr(replace(replace(upper(name), ' ', ''), '-', ''), plain)"
+    " or instr(replace(replace(upper(old_name), ' ', ''), '-', ''), plain)"
+    " or exists (select 1 from note where note.code = c.code and instr(upper(text), word)))"
     " order by length(name), name limit 50";
 
 static const char note_sql[] = "insert into note (code, text) select code, ?2 from character where name = ?1"
@@ -56,7 +57,8 @@ static int fail(int rc)
         return VIA_ECANCELED;
     if (rc == SQLITE_NOMEM)
         return VIA_ENOMEM;
-    int status = rc == SQLITE_BUSY ? HTTP_SERVUNAVAIL : HTTP_INTERNAL;
+    /* A file that was there at the start cannot be opened when there is no descriptor left. */
+    int status = rc == SQLITE_BUSY || rc == SQLITE_CANTOPEN ? HTTP_SERVUNAVAIL : HTTP_INTERNAL;
     return via_fail(status, "%s", sqlite3_errmsg(here.db));
 }
 

@@ -282,6 +282,8 @@ static int on_beat(void *arg)
     if (now_ns - server->beat_due_ns > server->figures.lag_ns)
         server->figures.lag_ns = now_ns - server->beat_due_ns;
     server->beat_due_ns = now_ns + beat_ns;
+    if (!server->stopping)
+        (void)listen_again(server->socket); /* a failure passes, and the next beat tries again */
     server->beat = via_handle_unref(server->beat);
     return via_call_at(server->loop, server->beat_due_ns, on_beat, server, &server->beat);
 }

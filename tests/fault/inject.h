@@ -22,13 +22,14 @@ enum fault_kind {
     FAULT_SQLITE_MEMORY, /* the same, called by SQLite */
     FAULT_THREAD,        /* pthread_create(): EAGAIN */
     FAULT_SETUP,         /* thread attributes and keys, fork handlers: ENOMEM, EAGAIN */
-    FAULT_DESCRIPTOR,    /* eventfd(), pipe(), epoll_create(), timerfd_create(), socketpair(): EMFILE */
-    FAULT_WATCH,         /* epoll_ctl() that adds: ENOSPC */
-    FAULT_POLL,          /* epoll_wait(), poll(): EINTR */
-    FAULT_READ_EINTR,    /* read(): nothing is read */
-    FAULT_READ_EAGAIN,   /* read(): nothing is read; what was ready stays ready */
-    FAULT_WRITE_EINTR,   /* write(): nothing is written */
-    FAULT_WRITE_EAGAIN,  /* write(): there was no room, so what is there can be read: nothing is lost by it */
+    FAULT_DESCRIPTOR,  /* eventfd(), pipe(), epoll_create(), timerfd_create(), socketpair(), accept4(): EMFILE
+                        */
+    FAULT_WATCH,       /* epoll_ctl() that adds: ENOSPC */
+    FAULT_POLL,        /* epoll_wait(), poll(): EINTR */
+    FAULT_READ_EINTR,  /* read(): nothing is read */
+    FAULT_READ_EAGAIN, /* read(): nothing is read; what was ready stays ready */
+    FAULT_WRITE_EINTR, /* write(): nothing is written */
+    FAULT_WRITE_EAGAIN, /* write(): there was no room, so what is there can be read: nothing is lost by it */
     FAULT_KINDS
 };
 

@@ -94,6 +94,12 @@ int epoll_create1(int flags)
     return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(flags));
 }
 
+int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
+{
+    NEXT(int, "accept4", int, struct sockaddr *, socklen_t *, int);
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(fd, address, length, flags));
+}
+
 int timerfd_create(clockid_t clock, int flags)
 {
     NEXT(int, "timerfd_create", clockid_t, int);
