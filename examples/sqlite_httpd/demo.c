@@ -128,7 +128,11 @@ int demo_run(const struct demo_options *options)
     size_t count = 0;
     struct arrival *arrivals =
         arrivals_plan(options->seed, options->fast_per_s, options->slow_per_s, duration_ns, &count);
-    int rc = arrivals != NULL ? 0 : -1;
+    int rc = 0;
+    if (arrivals == NULL) {
+        fprintf(stderr, "sqlite_httpd: %s\n", via_status_text(VIA_ENOMEM));
+        return -1;
+    }
     for (int i = 0; i < PHASES && rc == 0; i++) {
         phases[i].load = (struct load){.label = labels[i],
                                        .arrivals = arrivals,
@@ -142,7 +146,8 @@ int demo_run(const struct demo_options *options)
     if (rc == 0) {
         print_table(options, phases);
         rc = write_plot(options->plot, phases);
-    }
+    } else if (rc == VIA_ECANCELED)
+        fprintf(stderr, "sqlite_httpd: interrupted\n");
     for (int i = 0; i < PHASES; i++)
         free(phases[i].result.fast_ms);
     free(arrivals);

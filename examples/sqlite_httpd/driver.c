@@ -217,7 +217,9 @@ int load_run(const struct load *load, struct load_result *result)
         result->unanswered = client->due - client->answered;
         result->seconds = (double)(client->last_ns - client->start_ns) / (double)VIA_S;
         qsort(result->fast_ms, result->fast, sizeof *result->fast_ms, compare_doubles);
-        if (!atomic_load_explicit(load->interrupted, memory_order_relaxed))
+        if (atomic_load_explicit(load->interrupted, memory_order_relaxed))
+            progress_stop();
+        else
             progress_end(&client->progress, "");
     }
     client_fini(client);

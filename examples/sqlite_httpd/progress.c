@@ -42,3 +42,9 @@ void progress_end(struct progress *progress, const char *news)
     } else
         fprintf(stderr, "%s: 100 %%  %s\n", progress->label, news);
 }
+
+void progress_stop(void)
+{
+    if (isatty(STDERR_FILENO))
+        fputc('\n', stderr);
+}

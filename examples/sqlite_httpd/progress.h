@@ -20,4 +20,7 @@ void progress_show(struct progress *progress, double done, const char *news);
 /* Shows the bar full, and leaves it there. */
 void progress_end(struct progress *progress, const char *news);
 
+/* Leaves the bar as it is, and ends its line. */
+void progress_stop(void);
+
 #endif
