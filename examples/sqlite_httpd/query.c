@@ -14,12 +14,12 @@ static const char search_sql[] = "select printf('%04X', code) as code, name, cat
                                  " from character where name >= ?1 and name < ?1 || char(1114111)"
                                  " order by name limit ?2";
 
-/* Case, blanks and hyphens do not count, so no index can help: this is the slow one. */
+/* Blanks and hyphens do not count, so no index can help: this is the slow one.  Names are in capitals. */
 static const char scan_sql[] =
     "select printf('%04X', code) as code, name, category from character c,"
     " (select upper(?1) as word, replace(replace(upper(?1), ' ', ''), '-', '') as plain)"
-    " where plain <> '' and (instr(replace(replace(upper(name), ' ', ''), '-', ''), plain)"
-    " or instr(replace(replace(upper(old_name), ' ', ''), '-', ''), plain)"
+    " where plain <> '' and (instr(replace(replace(name, ' ', ''), '-', ''), plain)"
+    " or instr(replace(replace(old_name, ' ', ''), '-', ''), plain)"
     " or exists (select 1 from note where note.code = c.code and instr(upper(text), word)))"
     " order by length(name), name limit 50";
 
