@@ -166,8 +166,8 @@ TEST(waiting_for_a_call_that_waits_for_room_here_is_a_deadlock)
     via_test_gate_await(&entry, 2);
     via_test_gate_open(&entry);
     finish(cf);
-    ck_assert_int_eq((waiting.rc == VIA_EDEADLK) + (submission.rc == VIA_EDEADLK), 1);
     finish(waiting.target);
+    ck_assert_int_eq((waiting.rc == VIA_EDEADLK) + (submission.rc == VIA_EDEADLK), 1);
     via_cfuture_unref(submission.cf);
     finish(filler);
     close_executor(a);
