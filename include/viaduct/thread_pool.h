@@ -11,8 +11,10 @@
 
 /** What happens to a call when the queue is full. */
 enum via_when_full {
-    VIA_FULL_REJECT,     /**< it is refused with VIA_EBUSY */
-    VIA_FULL_BLOCK,      /**< the submitting thread waits for room; a loop's thread is refused instead */
+    VIA_FULL_REJECT, /**< it is refused with VIA_EBUSY */
+    /** The submitting thread waits for room, or gets VIA_EDEADLK where no worker could ever make any; a
+     * loop's thread is refused instead. */
+    VIA_FULL_BLOCK,
     VIA_FULL_CALLER_RUNS /**< the submitting thread runs it; a loop's thread is refused instead */
 };
 
