@@ -7,9 +7,10 @@
 
 #include "base/slab.h"
 
-#define CHUNK_BYTES ((size_t)32 * 1024) // a power of two: an object finds its chunk by masking its address
-#define ALIGN_BYTES 64
-#define OWNER_LIVES (INTPTR_MAX / 2) // more than there can be objects
+#define CHUNK_BYTES   ((size_t)32 * 1024) // a power of two: an object finds its chunk by masking its address
+#define REGION_CHUNKS 16
+#define ALIGN_BYTES   64
+#define OWNER_LIVES   (INTPTR_MAX / 2) // more than there can be objects
 
 struct free_object {
     struct free_object *next;
@@ -17,15 +18,17 @@ struct free_object {
 
 struct chunk {
     struct via__slab *slab;
-    struct chunk *next;
+    struct chunk *next; // of the first chunk of a region: the region before it
 };
 
 struct via__slab {
     size_t object_bytes;
     struct free_object *free; // the owner's
-    struct chunk *chunks;     // the owner's until it leaves
-    char *fresh, *fresh_end;  // the part of the newest chunk that was never handed out
-    size_t out;               // objects handed out and not seen back by the owner
+    struct chunk *unused;     // chunks of the newest region that were not begun
+    int unused_count;
+    struct chunk *chunks;    // the owner's until it leaves
+    char *fresh, *fresh_end; // the part of the newest chunk that was never handed out
+    size_t out;              // objects handed out and not seen back by the owner
     _Alignas(ALIGN_BYTES) _Atomic(struct free_object *) returned;
     // OWNER_LIVES while the owner is there, less the foreign frees it has not seen; then the objects that are
     // out.  Whoever takes off the last one destroys the slab.
@@ -50,6 +53,7 @@ static void free_chunks(struct via__slab *slab)
         slab->chunks = next;
     }
     slab->free = NULL;
+    slab->unused_count = 0;
     slab->fresh = slab->fresh_end = NULL;
 }
 
@@ -94,14 +98,27 @@ static struct via__slab *slab_of(void *object)
     return ((struct chunk *)((uintptr_t)object & ~(uintptr_t)(CHUNK_BYTES - 1)))->slab;
 }
 
+// One chunk at first; then many at once, because each allocation wastes up to a chunk for its alignment.
+static int add_region(struct via__slab *slab)
+{
+    int count = slab->chunks ? REGION_CHUNKS : 1;
+    struct chunk *region = aligned_alloc(CHUNK_BYTES, (size_t)count * CHUNK_BYTES);
+    if (!region)
+        return 0;
+    region->next = slab->chunks;
+    slab->chunks = slab->unused = region;
+    slab->unused_count = count;
+    return 1;
+}
+
 static int add_chunk(struct via__slab *slab)
 {
-    struct chunk *chunk = aligned_alloc(CHUNK_BYTES, CHUNK_BYTES);
-    if (!chunk)
+    if (!slab->unused_count && !add_region(slab))
         return 0;
+    struct chunk *chunk = slab->unused;
+    slab->unused = (struct chunk *)((char *)chunk + CHUNK_BYTES);
+    slab->unused_count--;
     chunk->slab = slab;
-    chunk->next = slab->chunks;
-    slab->chunks = chunk;
     slab->fresh = (char *)chunk + ALIGN_BYTES;
     slab->fresh_end = slab->fresh + (CHUNK_BYTES - ALIGN_BYTES) / slab->object_bytes * slab->object_bytes;
     return 1;

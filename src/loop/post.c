@@ -22,10 +22,12 @@
 
 enum { PENDING, RUNNING, WAITED, RAN, CANCELLED };
 
-// Without a handle.
+// Without a handle.  It is a message first and a node of the ready queue afterwards, never both.
 struct plain {
-    struct via__post post;
-    struct via__ready ready;
+    union {
+        struct via__post post;
+        struct via__ready ready;
+    };
     via_callback_fn fn;
     void *arg;
 };
@@ -61,9 +63,13 @@ static void plain_drop(via_loop *loop, struct via__ready *node)
     free(VIA__CONTAINER_OF(node, struct plain, ready));
 }
 
+static const struct via__ready_kind plain_kind = {plain_run, plain_drop};
+
 static void plain_arrive(via_loop *loop, struct via__post *post)
 {
-    via__ready_push(&loop->ready, &VIA__CONTAINER_OF(post, struct plain, post)->ready);
+    struct plain *plain = VIA__CONTAINER_OF(post, struct plain, post);
+    plain->ready.kind = &plain_kind;
+    via__ready_push(&loop->ready, &plain->ready);
 }
 
 static void plain_drop_post(via_loop *loop, struct via__post *post)
@@ -72,7 +78,6 @@ static void plain_drop_post(via_loop *loop, struct via__post *post)
     free(VIA__CONTAINER_OF(post, struct plain, post));
 }
 
-static const struct via__ready_kind plain_kind = {plain_run, plain_drop};
 static const struct via__post_kind plain_post_kind = {plain_arrive, plain_drop_post};
 
 static struct posted *posted_of(via_handle *handle)
@@ -141,11 +146,11 @@ static const struct via__post_kind posted_post_kind = {posted_arrive, posted_dro
 
 // Sends to the loop.  Inside its own tick, with nothing of this thread still on its way, a post is ready at
 // once.
-static int send_post(via_loop *loop, struct via__post *post, struct via__ready *ready)
+static int send_post(via_loop *loop, struct via__post *post)
 {
     if (via__loop_is_here(loop) && loop->in_tick && via__loop_is_in_order(loop) &&
         !via__loop_is_closed(loop)) {
-        via__loop_ready(loop, ready);
+        post->kind->arrive(loop, post);
         return 0;
     }
     int status = via__loop_post(loop, post);
@@ -159,8 +164,8 @@ static int post_plain(via_loop *loop, via_callback_fn fn, void *arg)
     struct plain *plain = malloc(sizeof *plain);
     if (!plain)
         return VIA_ENOMEM;
-    *plain = (struct plain){.post.kind = &plain_post_kind, .ready.kind = &plain_kind, .fn = fn, .arg = arg};
-    int status = send_post(loop, &plain->post, &plain->ready);
+    *plain = (struct plain){.post.kind = &plain_post_kind, .fn = fn, .arg = arg};
+    int status = send_post(loop, &plain->post);
     if (status < 0)
         free(plain);
     return status;
@@ -179,7 +184,7 @@ static int post_with_handle(via_loop *loop, via_callback_fn fn, void *arg, via_h
         .refs = 2,
     };
     via__loop_pin(loop);
-    int status = send_post(loop, &posted->post, &posted->handle.ready);
+    int status = send_post(loop, &posted->post);
     if (status < 0) {
         via__loop_unpin(loop);
         free(posted);
