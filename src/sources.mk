@@ -17,6 +17,7 @@ viaduct_headers = \
 libviaduct_base_la_SOURCES = \
   src/base/clock.c \
   src/base/clock.h \
+  src/base/cpu.h \
   src/base/error.c \
   src/base/exit.c \
   src/base/exit.h \
@@ -64,6 +65,8 @@ libviaduct_executor_la_SOURCES = \
   src/executor/map.c \
   src/executor/queue.c \
   src/executor/queue.h \
+  src/executor/ring.c \
+  src/executor/ring.h \
   src/executor/serial.c \
   src/executor/thread_pool.c \
   src/executor/thread_pool.h \

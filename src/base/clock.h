@@ -12,14 +12,4 @@ int64_t via__deadline_after(int64_t now_ns, int64_t timeout_ns);
 // The deadline of a timeout that starts now; VIA_FOREVER stays for ever.
 int64_t via__deadline(int64_t timeout_ns);
 
-// Tells the processor that this thread spins, so that its sibling gets the core's resources.
-static inline void via__cpu_relax(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
 #endif

@@ -5,9 +5,13 @@
 
 #include <stdatomic.h>
 
+#define VIA__ROLE_SENT 4
+
 struct via__role {
-    void *loop;                // the via_loop whose callbacks or run function are on this thread's stack
-    void *frame;               // the innermost struct via__frame of a call on this thread's stack
+    void *loop;  // the via_loop whose callbacks or run function are on this thread's stack
+    void *frame; // the innermost struct via__frame of a call on this thread's stack
+    const void *sent[VIA__ROLE_SENT]; // addresses of completions it sent last; what is there is not looked at
+    unsigned sent_at;
     _Atomic int *in_callbacks; // of a pool's worker: set while it runs callbacks of a concurrent future
 };
 

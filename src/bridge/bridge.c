@@ -14,7 +14,10 @@
 static int deliver(struct via__watch *watch, via_cfuture *cf)
 {
     struct via__bridge *bridge = VIA__CONTAINER_OF(watch, struct via__bridge, delivery);
-    if (via__loop_post_completion(bridge->loop, &cf->link) == 0)
+    // Of a call that was abandoned the second word is its argument, and its worker may be just about to read
+    // it.
+    int has_spare = (via__cf_state(cf) & VIA__STATE_MASK) == VIA_FINISHED;
+    if (via__loop_post_completion(bridge->loop, &cf->link, has_spare) == 0)
         return 1;
     via__bridge_die(bridge);
     return 0;

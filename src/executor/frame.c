@@ -14,6 +14,7 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/role.h"
 #include "executor/frame.h"
 
@@ -25,7 +26,7 @@ struct thread_state {
     struct via__activity *activity;
 };
 
-static _Thread_local struct thread_state self;
+static _Thread_local struct thread_state self __attribute__((tls_model("initial-exec")));
 static pthread_key_t key;
 static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER; // guards `key_made`
 static int key_made;
@@ -154,9 +155,8 @@ void via__frame_pop(struct via__frame *frame)
 
 void via__frame_job_over(const struct via__frame *frame)
 {
-    // Relaxed: a count; the completion that follows orders it for those who see the future done.
     if (self.activity && !frame->outer)
-        atomic_fetch_sub_explicit(&self.activity->ahead, 1, memory_order_relaxed);
+        via__activity_job_over(self.activity);
 }
 
 void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)

@@ -24,8 +24,17 @@ struct via__activity {
     _Atomic(via_cfuture *) current;
     struct via__frame *nested;  // the innermost call, if it is not `current`
     _Atomic int64_t started_ns; // when the batch began that the call belongs to
-    _Atomic int ahead;          // jobs of the batch that are not over
+    _Atomic unsigned begun;     // jobs the thread has taken since its start; guarded by its pool's lock
+    _Atomic unsigned over;      // those of them that are over; written by the thread alone
 };
+
+static inline void via__activity_job_over(struct via__activity *activity)
+{
+    // Relaxed, both: a count which only this thread writes; the completion that follows orders it for those
+    // who see the future done.
+    unsigned over = atomic_load_explicit(&activity->over, memory_order_relaxed);
+    atomic_store_explicit(&activity->over, over + 1, memory_order_relaxed);
+}
 
 // Registers the activity of this thread; its outermost calls are shown there.
 void via__frame_set_activity(struct via__activity *activity);

@@ -32,6 +32,14 @@ static int add_chunk(struct via__queue *queue)
     return 0;
 }
 
+int via__queue_reserve(struct via__queue *queue)
+{
+    if (queue->spare || (queue->tail && queue->tail_at < CHUNK_ITEMS))
+        return 0;
+    queue->spare = malloc(sizeof *queue->spare);
+    return queue->spare ? 0 : VIA_ENOMEM;
+}
+
 int via__queue_push(struct via__queue *queue, void *item)
 {
     if (!queue->tail || queue->tail_at == CHUNK_ITEMS) {

@@ -19,6 +19,9 @@ struct via__queue {
 // 0 or VIA_ENOMEM.
 int via__queue_push(struct via__queue *queue, void *item);
 
+// Makes sure that the next push succeeds.  0 or VIA_ENOMEM.
+int via__queue_reserve(struct via__queue *queue);
+
 // The oldest item, or NULL.
 void *via__queue_pop(struct via__queue *queue);
 

@@ -139,6 +139,59 @@ static void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_
     pthread_cond_timedwait(cond, mutex, &until);
 }
 
+static struct via__queue *normal_queue(struct via__pool *pool)
+{
+    return &pool->queues[VIA_PRIORITY_HIGH - VIA_PRIORITY_NORMAL];
+}
+
+via_cfuture *via__pool_pop(struct via__pool *pool, int level)
+{
+    struct via__queue *queue = &pool->queues[level];
+    if (queue->count)
+        return via__queue_pop(queue);
+    return queue == normal_queue(pool) ? via__ring_pop(&pool->ring) : NULL;
+}
+
+void via__pool_close(struct via__pool *pool)
+{
+    // Sequentially consistent: comes before the look at the ring, as the submitter's slot comes before its
+    // second look at `open`.  Relaxed: only changed under the lock.
+    if (atomic_load_explicit(&pool->open, memory_order_relaxed))
+        atomic_store_explicit(&pool->open, 0, memory_order_seq_cst);
+}
+
+// Under the lock: whether a worker is sure to look at the ring without being told.
+static int may_open(const struct via__pool *pool)
+{
+    int active = pool->worker_count - pool->idle_count;
+    if (pool->stopping || pool->broken || pool->options.max_queued || active <= 0)
+        return 0;
+    return pool->searching || (pool->sentry && via__pool_is_brisk(pool)) ||
+           (!pool->idle_count && pool->worker_count == pool->options.max_workers);
+}
+
+void via__pool_settle(struct via__pool *pool)
+{
+    if (!may_open(pool))
+        via__pool_close(pool);
+    // Relaxed: only changed under the lock; and the lock orders what makes it true.
+    else if (!atomic_load_explicit(&pool->open, memory_order_relaxed))
+        atomic_store_explicit(&pool->open, 1, memory_order_relaxed);
+}
+
+// Under the lock: moves the ring's jobs to the end of their queue.  VIA_ENOMEM if some had to stay.
+static int spill(struct via__pool *pool)
+{
+    while (via__ring_has(&pool->ring, via__ring_head(&pool->ring))) {
+        int status = via__queue_reserve(normal_queue(pool));
+        if (status < 0)
+            return status;
+        (void)via__queue_push(normal_queue(pool), via__ring_pop(&pool->ring));
+    }
+    via__pool_publish_count(pool);
+    return 0;
+}
+
 // Under the lock: how many jobs wait that nobody else has claimed.
 static size_t live_count(const struct via__pool *pool)
 {
@@ -166,12 +219,14 @@ static int push_job(struct via__pool *pool, via_cfuture *job)
         if (status < 0)
             return status;
     }
-    int status = via__queue_push(&pool->queues[VIA_PRIORITY_HIGH - via__job_priority(job)], job);
+    int level = VIA_PRIORITY_HIGH - via__job_priority(job);
+    int status = &pool->queues[level] == normal_queue(pool) ? spill(pool) : 0;
+    if (status == 0)
+        status = via__queue_push(&pool->queues[level], job);
     if (status < 0)
         return status;
     size_t count = via__pool_count(pool);
-    // Relaxed: the searcher looks again under the lock.
-    atomic_store_explicit(&pool->queued_hint, count, memory_order_relaxed);
+    via__pool_publish_count(pool);
     if (count > pool->queued_peak)
         pool->queued_peak = count;
     pool->submitted++;
@@ -196,11 +251,64 @@ static int wait_for_room(struct via__pool *pool, int *waited)
     return status == VIA_EBUSY ? possible : status;
 }
 
+// The ring is full: makes room.
+static int make_room(struct via__pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    int status = spill(pool);
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+// Takes out what came in by the short way just when the last worker left.
+static void turn_away(struct via__pool *pool, int status)
+{
+    via_cfuture *job;
+    do {
+        pthread_mutex_lock(&pool->lock);
+        job = pool->worker_count ? NULL : via__ring_pop(&pool->ring);
+        pthread_mutex_unlock(&pool->lock);
+        if (job)
+            via__job_give_up(job, status);
+    } while (job);
+}
+
+// The way was closed behind a job: sees to it that a worker comes for it.
+static void look_after(struct via__pool *pool)
+{
+    int status = 0;
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->worker_count)
+        status = pool->broken ? VIA_EBROKEN : pool->stopping ? VIA_ESHUTDOWN : via__worker_start(pool);
+    struct via__worker *woken = via__pool_want_worker(pool, NULL);
+    pthread_mutex_unlock(&pool->lock);
+    via__worker_unpark(woken);
+    if (status < 0)
+        turn_away(pool, status);
+}
+
+// Submits without the lock: 1; 0 if the way is closed, or the job or the moment is not plain.
+static int submit_short(struct via__pool *pool, via_cfuture *job)
+{
+    // Relaxed: looked at again below.
+    if (!atomic_load_explicit(&pool->open, memory_order_relaxed) ||
+        via__job_priority(job) != VIA_PRIORITY_NORMAL)
+        return 0;
+    if (!via__ring_push(&pool->ring, job) && (make_room(pool) < 0 || !via__ring_push(&pool->ring, job)))
+        return 0;
+    // Sequentially consistent: see via__pool_close().
+    if (!atomic_load_explicit(&pool->open, memory_order_seq_cst))
+        look_after(pool);
+    return 1;
+}
+
 static int submit(via_executor *executor, via_cfuture *job, enum via__submit how)
 {
     struct via__pool *pool = (struct via__pool *)executor;
     struct via__worker *woken = NULL;
     int waited = 0;
+    if (submit_short(pool, job))
+        return 0;
     pthread_mutex_lock(&pool->lock);
     int status = accepts(pool);
     int caller_runs = status == VIA_EBUSY && how == VIA__SUBMIT_MAY_BLOCK &&
@@ -262,6 +370,7 @@ static void sweep(struct via__pool *pool)
     via_cfuture *found[SWEEP_AT];
     size_t count = 0;
     pthread_mutex_lock(&pool->lock);
+    (void)spill(pool);
     for (int i = 0; i < VIA__LEVELS; i++)
         count += via__queue_sweep(&pool->queues[i], is_dead, (void **)found + count, SWEEP_AT - count);
     via__pool_publish_count(pool);
@@ -300,7 +409,7 @@ static via_cfuture *pop_any(struct via__pool *pool)
     via_cfuture *cf = NULL;
     pthread_mutex_lock(&pool->lock);
     for (int i = 0; i < VIA__LEVELS && !cf; i++)
-        cf = via__queue_pop(&pool->queues[i]);
+        cf = via__pool_pop(pool, i);
     struct via__list *at = pool->workers.next;
     for (; !cf && at != &pool->workers; at = at->next) {
         struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
@@ -368,6 +477,7 @@ static void stop(struct via__pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->stopping = 1;
+    via__pool_close(pool);
     pthread_cond_broadcast(&pool->room);
     via__pool_wake_all(pool);
     pthread_mutex_unlock(&pool->lock);
@@ -428,8 +538,10 @@ static void pool_stats(via_executor *executor, struct via_executor_stats *stats)
     stats->workers_idle = (size_t)pool->idle_count;
     stats->workers_peak = pool->worker_peak;
     stats->queued = live_count(pool);
+    if (stats->queued > pool->queued_peak)
+        pool->queued_peak = stats->queued;
     stats->queued_peak = pool->queued_peak;
-    stats->submitted = pool->submitted;
+    stats->submitted = pool->submitted + via__ring_pushed(&pool->ring);
     stats->completed = pool->retired_runs;
     stats->cancelled = pool->cancelled;
     stats->expired = pool->expired;

@@ -19,6 +19,15 @@
  * a worker is waking, searching, on sentry, or between two jobs on its way to the lock; or every thread there
  * may be is inside a function.
  *
+ * The short way in.  While a worker is sure to look for jobs without being told, `open` says so, and plain
+ * jobs come through the ring, without the lock.  It is open only if a worker searches; or one is awake and a
+ * sentry cares for what that one may leave; or no worker sleeps and there may be no more of them.  Whoever
+ * holds the lock and ends such a state closes the way first and then looks at the ring (via__pool_close());
+ * a submitter fills its slot first and then looks at `open` again (submit_short()).  So one of the two sees
+ * the other, and a job that no worker was to look for finds its submitter at the lock.  The ring's jobs are
+ * the youngest of the normal priority: those in the queue go first, and what comes through the lock moves the
+ * ring's into the queue before it.
+ *
  * What keeps it alive: one life for the users' references, one for each worker thread.
  *
  * Lock order: a job's hashed lock, then `lock`; no function of the program runs under it.
@@ -36,9 +45,11 @@
 #include "executor/executor.h"
 #include "executor/frame.h"
 #include "executor/queue.h"
+#include "executor/ring.h"
 
 #define VIA__BATCH_MAX 16
 #define VIA__LEVELS    3 // priorities
+#define VIA__BRISK_NS  500
 
 struct via__pool;
 
@@ -54,6 +65,7 @@ struct via__worker {
     int leaving;              // it does not come for work any more; guarded by the pool's lock
     uint64_t seen_runs;       // what the sentry saw; guarded by the pool's lock
     int64_t nap_ns;           // the worker's own, while on sentry
+    uint64_t ring_head;       // the worker's own: where the ring stood after its last batch
     int ran;                  // the worker's own: the calls of its last batch, and
     int64_t took_ns;          // how long they took
     _Atomic int in_callbacks; // it runs callbacks of a concurrent future
@@ -87,22 +99,57 @@ struct via__pool {
     size_t queued_peak, worker_peak;
     uint64_t submitted, retired_runs, cancelled, expired, rejected, helped;
 
-    _Atomic size_t dead;                     // jobs in queue or slots that an outsider has claimed
-    _Alignas(64) _Atomic size_t queued_hint; // how many wait; written under the lock, read by the searcher
+    _Atomic size_t dead; // jobs in ring, queue or slots that an outsider has claimed
+    // Changed under the lock only, and seldom; read by everybody.
+    _Alignas(64) _Atomic int open;           // the short way in
+    _Alignas(64) _Atomic size_t queued_hint; // how many are in the queues; read by the searcher
+    struct via__ring ring;                   // emptied under the lock
 };
 
 extern const struct via__executor_kind via__pool_kind;
 
-static inline size_t via__pool_count(const struct via__pool *pool)
+static inline size_t via__pool_queued(const struct via__pool *pool)
 {
     return pool->queues[0].count + pool->queues[1].count + pool->queues[2].count;
 }
 
+// How many jobs wait, for reports and limits.
+static inline size_t via__pool_count(const struct via__pool *pool)
+{
+    return via__pool_queued(pool) + via__ring_count(&pool->ring);
+}
+
+// Whether at least `count` jobs wait, without a look at the submitters' end of the ring.
+static inline int via__pool_has(const struct via__pool *pool, size_t count)
+{
+    size_t queued = via__pool_queued(pool);
+    return count <= queued || (count - queued <= VIA__RING_SLOTS &&
+                               via__ring_has(&pool->ring, via__ring_head(&pool->ring) + count - queued - 1));
+}
+
 static inline void via__pool_publish_count(struct via__pool *pool)
 {
-    // Relaxed: the searcher looks again under the lock.
-    atomic_store_explicit(&pool->queued_hint, via__pool_count(pool), memory_order_relaxed);
+    size_t queued = via__pool_queued(pool);
+    // Relaxed, both: the searcher looks again under the lock.  What has not changed is left in its cache.
+    if (queued != atomic_load_explicit(&pool->queued_hint, memory_order_relaxed))
+        atomic_store_explicit(&pool->queued_hint, queued, memory_order_relaxed);
 }
+
+// Under the lock: whether calls were so short lately that to wait for a sentry's nap costs little.
+static inline int via__pool_is_brisk(const struct via__pool *pool)
+{
+    return pool->mean_ns >= 0 && pool->mean_ns < VIA__BRISK_NS;
+}
+
+// Under the lock: the oldest job of a level, or NULL.
+via_cfuture *via__pool_pop(struct via__pool *pool, int level);
+
+// Under the lock: closes the short way in.  What the ring shows afterwards is all that came by it, but for
+// jobs whose submitters are on their way to the lock.
+void via__pool_close(struct via__pool *pool);
+
+// Under the lock, after anything has changed: opens or closes the short way in.
+void via__pool_settle(struct via__pool *pool);
 
 // Under the lock: starts a worker.  0, VIA_ENOMEM or VIA_EAGAIN.
 int via__worker_start(struct via__pool *pool);

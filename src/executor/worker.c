@@ -8,6 +8,7 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/log.h"
 #include "base/role.h"
 #include "base/thread.h"
@@ -15,10 +16,14 @@
 
 #define WAKE_COST_NS   (8 * VIA_US) // what waking a thread on another core costs
 #define BATCH_NS       (4 * VIA_US) // a batch should not take longer
-#define CALL_COST_NS   100          // of a call that does nothing, in the worker
+#define CALL_COST_NS   250          // of a call that does nothing, in the worker and the caches
 #define UNKNOWN_NS     VIA_MS       // a call nobody has measured counts as long
 #define FIRST_NAP_NS   (50 * VIA_US)
 #define LONGEST_NAP_NS VIA_MS
+#define SPINS_PER_LOOK 8  // at the clock
+#define GATHER_SPINS   40 // of a few dozen nanoseconds
+#define PREFETCH       4  // jobs ahead of the one that runs
+#define MOST_FAILURES  6  // of searches that still double the searches left out
 #define LOW_TURN       16 // every so many batches the lowest level goes first
 
 static int64_t expected_ns(const struct via__pool *pool)
@@ -26,10 +31,15 @@ static int64_t expected_ns(const struct via__pool *pool)
     return pool->mean_ns < 0 ? UNKNOWN_NS : pool->mean_ns;
 }
 
-// Whether `count` calls are worth waking another worker, with `active` at work.
-static int worth_waking(const struct via__pool *pool, size_t count, int active)
+// Under the lock: whether what waits, with `more` calls beside it, is worth another worker, when `active` are
+// at work.
+static int worth_waking(const struct via__pool *pool, size_t more, int active)
 {
-    return (double)count * (double)expected_ns(pool) > (double)WAKE_COST_NS * active;
+    int64_t mean_ns = expected_ns(pool);
+    if (mean_ns == 0)
+        return 0;
+    size_t enough = (size_t)(WAKE_COST_NS * active / mean_ns) + 1;
+    return via__pool_has(pool, enough > more ? enough - more : 1);
 }
 
 // Under the lock: adds a worker's last batch to the estimate.
@@ -55,7 +65,8 @@ static int in_function(struct via__worker *worker)
 {
     // Relaxed: a call that was seen to be done was counted off before (via__frame_job_over(), then the
     // completion), and a batch is counted on under the lock.
-    return atomic_load_explicit(&worker->activity.ahead, memory_order_relaxed) > 0 ||
+    return atomic_load_explicit(&worker->activity.begun, memory_order_relaxed) !=
+               atomic_load_explicit(&worker->activity.over, memory_order_relaxed) ||
            atomic_load_explicit(&worker->in_callbacks, memory_order_relaxed);
 }
 
@@ -87,20 +98,24 @@ static struct via__worker *pop_idle(struct via__pool *pool)
     return worker;
 }
 
+static int can_grow(const struct via__pool *pool)
+{
+    return pool->worker_count < pool->options.max_workers;
+}
+
 struct via__worker *via__pool_want_worker(struct via__pool *pool, struct via__worker *self)
 {
-    size_t waiting = via__pool_count(pool);
-    if (self && self->batch > 1)
-        waiting += (size_t)self->batch - 1;
-    if (waiting == 0 || pool->searching || pool->waking)
+    size_t behind = self && self->batch > 1 ? (size_t)self->batch - 1 : 0;
+    if (pool->searching || pool->waking || (!pool->idle_count && !can_grow(pool)) ||
+        !(behind || via__pool_has(pool, 1)))
         return NULL;
     int active = pool->worker_count - pool->idle_count;
-    if (active > 0 && !worth_waking(pool, waiting, active) && (pool->sentry || somebody_comes(pool, self)))
+    if (active > 0 && !worth_waking(pool, behind, active) && (pool->sentry || somebody_comes(pool, self)))
         return NULL;
     if (active > 0 && !self && somebody_comes(pool, NULL))
         return NULL;
     struct via__worker *worker = pop_idle(pool);
-    if (!worker && pool->worker_count < pool->options.max_workers)
+    if (!worker && can_grow(pool))
         (void)via__worker_start(pool);
     pool->waking = worker != NULL || pool->waking;
     return worker;
@@ -116,9 +131,9 @@ void via__pool_wake_all(struct via__pool *pool)
 static via_cfuture *pop_job(struct via__pool *pool, int lowest_first)
 {
     for (int i = 0; i < VIA__LEVELS; i++) {
-        struct via__queue *queue = &pool->queues[lowest_first ? VIA__LEVELS - 1 - i : i];
-        if (queue->count)
-            return via__queue_pop(queue);
+        via_cfuture *job = via__pool_pop(pool, lowest_first ? VIA__LEVELS - 1 - i : i);
+        if (job)
+            return job;
     }
     return NULL;
 }
@@ -136,11 +151,18 @@ static via_cfuture *take_slot(struct via__worker *worker, int at)
 }
 
 // Under the lock: how many calls this worker should take at once.
-static size_t batch_size(const struct via__pool *pool, size_t count)
+static int batch_size(const struct via__pool *pool)
 {
     int64_t fits = BATCH_NS / (expected_ns(pool) + CALL_COST_NS);
-    size_t size = fits < 1 ? 1 : fits > VIA__BATCH_MAX ? VIA__BATCH_MAX : (size_t)fits;
-    return size < count ? size : count;
+    return fits < 1 ? 1 : fits > VIA__BATCH_MAX ? VIA__BATCH_MAX : (int)fits;
+}
+
+// Under the lock: this worker has so many jobs before it.
+static void count_begun(struct via__worker *worker, int jobs)
+{
+    // Relaxed, both: others look at it under the lock.
+    unsigned over = atomic_load_explicit(&worker->activity.over, memory_order_relaxed);
+    atomic_store_explicit(&worker->activity.begun, over + (unsigned)jobs, memory_order_relaxed);
 }
 
 // Under the lock: takes over what waits behind the running call of another worker.
@@ -158,11 +180,27 @@ static int steal(struct via__pool *pool, struct via__worker *thief)
         }
         if (got) {
             victim->batch = 1;
-            // Relaxed: a count.
-            atomic_fetch_sub_explicit(&victim->activity.ahead, got, memory_order_relaxed);
+            // Relaxed: changed under the lock only.
+            atomic_fetch_sub_explicit(&victim->activity.begun, (unsigned)got, memory_order_relaxed);
         }
     }
     return got;
+}
+
+// Under the lock: moves at most `size` jobs into the worker's slots.
+static int fill_slots(struct via__worker *self, int size)
+{
+    struct via__pool *pool = self->pool;
+    int lowest_first = via__pool_has(pool, 1) && ++pool->takes % LOW_TURN == 0;
+    for (int i = 0; i < size; i++) {
+        via_cfuture *job = pop_job(pool, lowest_first && i == 0);
+        if (!job)
+            return i;
+        put_in_slot(self, i, job);
+        if (i < PREFETCH)
+            via__cpu_fetch_to_write(job);
+    }
+    return size;
 }
 
 // Takes a batch into the worker's slots; 0 if there is none, or others do as well alone.
@@ -172,24 +210,21 @@ static int take_batch(struct via__worker *self, int must)
     pthread_mutex_lock(&pool->lock);
     self->batch = 0;
     learn(pool, self);
-    size_t count = via__pool_count(pool);
     int others = pool->worker_count - pool->idle_count - 1;
     int taken = 0;
-    if (must || others == 0 || worth_waking(pool, count, others)) {
-        size_t size = batch_size(pool, count);
-        int lowest_first = size && ++pool->takes % LOW_TURN == 0;
-        for (; (size_t)taken < size; taken++)
-            put_in_slot(self, taken, pop_job(pool, lowest_first && taken == 0));
+    if (must || others == 0 || worth_waking(pool, 0, others)) {
+        taken = fill_slots(self, batch_size(pool));
         if (!taken)
             taken = steal(pool, self);
     }
     self->batch = taken;
-    // Relaxed: others look at it under the lock, or as at a hint.
-    atomic_store_explicit(&self->activity.ahead, taken, memory_order_relaxed);
+    self->ring_head = via__ring_head(&pool->ring);
+    count_begun(self, taken);
     via__pool_publish_count(pool);
     struct via__worker *next = taken ? via__pool_want_worker(pool, self) : NULL;
     if (pool->blocked_submitters && taken)
         pthread_cond_broadcast(&pool->room);
+    via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
     via__worker_unpark(next);
     return taken;
@@ -201,17 +236,17 @@ static void run_one(struct via__worker *self, via_cfuture *cf)
         // Relaxed: only this thread writes it.
         atomic_store_explicit(&self->runs, runs_of(self) + 1, memory_order_relaxed);
     } else {
-        // Relaxed: counts.
+        // Relaxed: a count.
         atomic_fetch_sub_explicit(&self->pool->dead, 1, memory_order_relaxed);
-        atomic_fetch_sub_explicit(&self->activity.ahead, 1, memory_order_relaxed);
+        via__activity_job_over(&self->activity);
     }
 }
 
-// The future is written by another core: fetching the next while this one runs hides the way.
+// The future was written by another core: fetching the next while this one runs hides the way.
 static void prefetch_slot(struct via__worker *self, int at)
 {
     // Relaxed: a hint.
-    __builtin_prefetch(atomic_load_explicit(&self->slots[at], memory_order_relaxed), 1);
+    via__cpu_fetch_to_write(atomic_load_explicit(&self->slots[at], memory_order_relaxed));
 }
 
 static void run_batch(struct via__worker *self, int taken)
@@ -221,14 +256,24 @@ static void run_batch(struct via__worker *self, int taken)
     // Relaxed: for reports.
     atomic_store_explicit(&self->activity.started_ns, begun_ns, memory_order_relaxed);
     for (int i = 0; i < taken; i++) {
-        if (i + 2 < taken)
-            prefetch_slot(self, i + 2);
+        if (i + PREFETCH < taken)
+            prefetch_slot(self, i + PREFETCH);
         via_cfuture *cf = take_slot(self, i);
         if (cf)
             run_one(self, cf);
     }
     self->ran = (int)(runs_of(self) - runs);
     self->took_ns = via_now_ns() - begun_ns;
+}
+
+static void spin_for_job(const struct via__pool *pool, uint64_t head, int64_t deadline_ns)
+{
+    // Relaxed: a hint; the queue is looked at again under the lock.
+    for (unsigned i = 1; !via__ring_has(&pool->ring, head) &&
+                         !atomic_load_explicit(&pool->queued_hint, memory_order_relaxed) &&
+                         (i % SPINS_PER_LOOK || via_now_ns() < deadline_ns);
+         i++)
+        via__cpu_relax();
 }
 
 // Spins for a while instead of sleeping, if that has paid lately.  Returns with the lock held.
@@ -238,29 +283,28 @@ static void search(struct via__worker *self)
     int64_t window_ns = pool->options.linger_ns;
     pthread_mutex_lock(&pool->lock);
     if (!window_ns || pool->searching || pool->stopping || expected_ns(pool) > WAKE_COST_NS ||
-        via__pool_count(pool))
+        via__pool_has(pool, 1))
         return;
     if (pool->search_skips > 0) {
         pool->search_skips--;
         return;
     }
     pool->searching = 1;
+    via__pool_settle(pool);
+    uint64_t head = via__ring_head(&pool->ring);
     pthread_mutex_unlock(&pool->lock);
-    int64_t deadline_ns = via_now_ns() + window_ns;
-    // Relaxed: a hint; the queue is looked at again under the lock.
-    while (!atomic_load_explicit(&pool->queued_hint, memory_order_relaxed) && via_now_ns() < deadline_ns)
-        via__cpu_relax();
+    spin_for_job(pool, head, via_now_ns() + window_ns);
     pthread_mutex_lock(&pool->lock);
     pool->searching = 0;
-    int found = via__pool_count(pool) > 0;
-    pool->search_failures = found ? 0 : pool->search_failures < 6 ? pool->search_failures + 1 : 6;
+    int found = via__pool_has(pool, 1);
+    pool->search_failures += found ? -(pool->search_failures > 0) : pool->search_failures < MOST_FAILURES;
     pool->search_skips = found ? 0 : (1 << pool->search_failures) - 1;
 }
 
 // Under the lock: whether jobs wait anywhere, in the queue or behind a running call.
 static int is_backlog(const struct via__pool *pool)
 {
-    if (via__pool_count(pool))
+    if (via__pool_has(pool, 1))
         return 1;
     for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
         if (VIA__CONTAINER_OF(at, struct via__worker, link)->batch > 1)
@@ -283,7 +327,7 @@ static int somebody_stuck(struct via__pool *pool, const struct via__worker *self
         stuck += same && worker->batch > 1;
         worker->seen_runs = runs;
     }
-    return stuck || (!working && via__pool_count(pool));
+    return stuck || (!working && via__pool_has(pool, 1));
 }
 
 // Under the lock: leaves the idle stack or the sentry's place, if nobody has taken this worker off yet.
@@ -310,9 +354,11 @@ static int sleep_until(struct via__worker *self, int64_t deadline_ns)
     struct via__pool *pool = self->pool;
     self->parked = 1;
     pool->idle_count++;
+    via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
     via__park(&self->parker, deadline_ns);
     pthread_mutex_lock(&pool->lock);
+    via__pool_close(pool);
     if (unlist(self))
         return VIA_ETIMEDOUT;
     pool->waking = 0;
@@ -331,16 +377,25 @@ static enum wake stand_sentry(struct via__worker *self)
         pool->sentry = self;
         if (sleep_until(self, via_now_ns() + self->nap_ns) == 0)
             return WAKE_FOR_WORK;
-        if (pool->stopping && via__pool_count(pool))
+        if (pool->stopping && via__pool_has(pool, 1))
             return WAKE_TO_RESCUE;
         if (somebody_stuck(pool, self)) {
             pool->mean_ns = UNKNOWN_NS; // the estimate was wrong
             return WAKE_TO_RESCUE;
         }
-        if (!is_backlog(pool))
+        // Backlogs of short calls come and go: to leave at the first gap would cost a wake-up for each.
+        if (!is_backlog(pool) && self->nap_ns >= LONGEST_NAP_NS)
             return WAKE_FOR_WORK;
         self->nap_ns = self->nap_ns * 2 < LONGEST_NAP_NS ? self->nap_ns * 2 : LONGEST_NAP_NS;
     }
+}
+
+// Under the lock: this worker comes for work no more.
+static void count_off(struct via__worker *self)
+{
+    via__pool_close(self->pool);
+    self->pool->worker_count--;
+    self->leaving = 1;
 }
 
 // Waits for work.  After WAKE_TO_END the worker has left the pool's count.
@@ -349,9 +404,9 @@ static enum wake wait_for_work(struct via__worker *self)
     struct via__pool *pool = self->pool;
     enum wake wake = WAKE_FOR_WORK;
     search(self);
+    via__pool_close(pool);
     int others = pool->worker_count - pool->idle_count - 1;
-    size_t count = via__pool_count(pool);
-    if (count && (others == 0 || pool->stopping || worth_waking(pool, count, others))) {
+    if (via__pool_has(pool, 1) && (others == 0 || pool->stopping || worth_waking(pool, 0, others))) {
         wake = WAKE_FOR_WORK;
     } else if (!pool->sentry && is_backlog(pool)) {
         wake = stand_sentry(self);
@@ -363,16 +418,29 @@ static enum wake wait_for_work(struct via__worker *self)
         self->idle_next = pool->idle;
         pool->idle = self;
         int64_t deadline_ns = keep ? VIA_FOREVER : via__deadline(pool->options.idle_timeout_ns);
-        if (sleep_until(self, deadline_ns) < 0 && !via__pool_count(pool) &&
+        if (sleep_until(self, deadline_ns) < 0 && !via__pool_has(pool, 1) &&
             pool->worker_count > pool->options.min_workers)
             wake = WAKE_TO_END;
     }
-    if (wake == WAKE_TO_END) {
-        pool->worker_count--;
-        self->leaving = 1;
-    }
+    if (wake == WAKE_TO_END)
+        count_off(self);
+    via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
     return wake;
+}
+
+// While jobs stream in, waits a moment until there are as many as last time, and one more.  Taken one by one
+// they would cost submitter and worker a few cache lines each.
+static void gather(struct via__worker *self, int taken)
+{
+    struct via__pool *pool = self->pool;
+    // Relaxed: a hint.
+    if (taken < 2 || atomic_load_explicit(&pool->queued_hint, memory_order_relaxed))
+        return;
+    int want = taken < VIA__BATCH_MAX ? taken + 1 : VIA__BATCH_MAX;
+    uint64_t head = self->ring_head;
+    for (int i = 0; i < GATHER_SPINS && !via__ring_has(&pool->ring, head + (uint64_t)want - 1); i++)
+        via__cpu_relax();
 }
 
 static void run_jobs(struct via__worker *self)
@@ -382,6 +450,7 @@ static void run_jobs(struct via__worker *self)
         int taken, must = 1;
         while ((taken = take_batch(self, must)) > 0) {
             run_batch(self, taken);
+            gather(self, taken);
             must = 0;
         }
         wake = wait_for_work(self);
@@ -429,13 +498,13 @@ static void died(void *arg)
             lost[lost_count++] = cf;
     }
     via__pool_publish_count(pool);
-    pool->worker_count--;
-    self->leaving = 1;
+    count_off(self);
     self->batch = 0;
-    int wanted = via__pool_count(pool) ? pool->options.max_workers : pool->options.min_workers;
-    if (pool->worker_count < wanted && (via__pool_count(pool) || !pool->stopping))
+    int wanted = via__pool_has(pool, 1) ? pool->options.max_workers : pool->options.min_workers;
+    if (pool->worker_count < wanted && (via__pool_has(pool, 1) || !pool->stopping))
         status = via__worker_start(pool);
     int nobody = pool->worker_count == 0;
+    via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < lost_count; i++)
         via__job_give_up(lost[i], VIA_ENOMEM);
@@ -453,8 +522,7 @@ static void initialized(struct via__worker *self, int status)
     pool->waking = 0;
     if (status < 0) {
         pool->broken = 1;
-        pool->worker_count--;
-        self->leaving = 1;
+        count_off(self);
         pthread_cond_broadcast(&pool->room);
     }
     pthread_cond_broadcast(&pool->ended);
@@ -501,8 +569,7 @@ static void cannot_be_watched(struct via__worker *self)
 {
     struct via__pool *pool = self->pool;
     pthread_mutex_lock(&pool->lock);
-    pool->worker_count--;
-    self->leaving = 1;
+    count_off(self);
     pthread_mutex_unlock(&pool->lock);
     via__pool_flush(pool, VIA_ENOMEM);
 }

@@ -96,12 +96,12 @@ struct via_cfuture {
     struct via__owner *owner; // good until the future is done
     struct via__extra *extra; // or NULL
     struct via__watch *watchers;
-    uintptr_t link; // for an inbox
+    uintptr_t link; // for an inbox, with the word after it if the future is FINISHED:
+    void *arg;      // until then
     union {
         void (*function)(void); // before the call starts
         void *value;            // after it
     };
-    void *arg;
     int32_t status;
     int32_t code;
 };

@@ -11,6 +11,8 @@
  */
 #include <config.h>
 
+#include <string.h>
+
 #include "loop/loop.h"
 #include "loop/tick.h"
 
@@ -36,8 +38,23 @@ int via__loop_post(via_loop *loop, struct via__post *post)
     return push(loop, &post->link, VIA__TAG_POST);
 }
 
-int via__loop_post_completion(via_loop *loop, uintptr_t *link)
+// Remembers what this thread sends, and returns what it sent VIA__ROLE_SENT completions ago.  What was sent
+// before an inbox was emptied is of no use to its reader.
+static uintptr_t note_sent(const uintptr_t *link, int was_emptied)
 {
+    struct via__role *role = &via__role;
+    if (was_emptied)
+        memset(role->sent, 0, sizeof role->sent);
+    const void **place = &role->sent[role->sent_at++ % VIA__ROLE_SENT];
+    uintptr_t before = (uintptr_t)*place;
+    *place = link;
+    return before;
+}
+
+int via__loop_post_completion(via_loop *loop, uintptr_t *link, int has_spare)
+{
+    if (has_spare)
+        link[1] = note_sent(link, via__inbox_empty(&loop->inbox));
     return push(loop, link, VIA__TAG_COMPLETION);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <config.h>
 
+#include "base/cpu.h"
 #include "loop/inbox.h"
 
 // Turns a stack round: its bottom, which came first, becomes the front.
@@ -9,6 +10,9 @@ static uintptr_t reverse(uintptr_t top)
     uintptr_t front = 0;
     while (top > VIA__INBOX_CLOSED) {
         uintptr_t *link = via__inbox_link(top);
+        via__cpu_fetch_to_write(link);
+        if (top & VIA__TAG_COMPLETION)
+            via__cpu_fetch_to_write((const void *)link[1]);
         uintptr_t below = *link;
         *link = front;
         front = top;

@@ -26,6 +26,10 @@
 #define VIA__INBOX_ASLEEP ((uintptr_t)2)
 #define VIA__INBOX_CLOSED ((uintptr_t)4)
 
+// The link of a completion is followed by a word in which its sender says where the reader's next steps may
+// lead: the address of a message some places below.  A chain is read one cache line after the other; told so,
+// the reader can fetch several at once.  It is a hint: the message may be gone.
+
 #define VIA__TAG_POST       ((uintptr_t)0) // the first member of a struct via__post
 #define VIA__TAG_COMPLETION ((uintptr_t)1) // what the loop's owner of completions knows
 

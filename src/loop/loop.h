@@ -177,8 +177,9 @@ int via__loop_post(via_loop *loop, struct via__post *post);
 // that the base does not end before it has looked.
 void via__loop_expect(via_loop *loop);
 
-// Sends a completion, as via__loop_post(): `link` comes to `on_completion`, or to `on_completion_dropped`.
-int via__loop_post_completion(via_loop *loop, uintptr_t *link);
+// Sends a completion, as via__loop_post().  `link` comes to `on_completion`, or to `on_completion_dropped`;
+// `has_spare` says that the word after it may be written (see inbox.h).
+int via__loop_post_completion(via_loop *loop, uintptr_t *link, int has_spare);
 
 // 1 if no message is waiting.
 static inline int via__loop_caught_up(const via_loop *loop)
