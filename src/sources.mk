@@ -83,6 +83,7 @@ libviaduct_loop_la_SOURCES = \
   src/loop/inbox.h \
   src/loop/loop.c \
   src/loop/loop.h \
+  src/loop/nap.c \
   src/loop/post.c \
   src/loop/query.c \
   src/loop/ready.h \

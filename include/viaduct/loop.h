@@ -29,6 +29,11 @@ struct via_loop_options {
     /** How long the loop polls without sleeping while short calls are in flight, in nanoseconds, before it
      *  goes to sleep; it saves the cost of a wake-up.  0 turns it off; the default is 20 us. */
     int64_t linger_ns;
+    /** The longest time that the loop sleeps without being woken by other threads, in nanoseconds, while a
+     * dozen calls or more are in flight and end so fast that about two of them do in that time: one wake-up
+     * then serves several, and the workers are interrupted less often.  Finished calls and posted callbacks
+     * wait for its end.  0 turns it off; the default is 200 us.  A loop that is attached never naps. */
+    int64_t nap_ns;
     int drain_budget;  /**< so many messages of other threads are taken in one tick; default 1024 */
     int virtual_clock; /**< 1: time stands still, and jumps to the next timer when nothing else can happen */
 };

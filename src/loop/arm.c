@@ -127,6 +127,21 @@ static void ask_when_idle(via_loop *loop)
         loop->break_requested = 1;
 }
 
+// Sleeps for a moment in which nothing is signalled, if that is better.
+static int take_nap(via_loop *loop)
+{
+    if (via__something_to_run(loop) || loop->linger_until_ns || loop->break_requested ||
+        loop->stop_requested || !via__inbox_empty(&loop->inbox))
+        return 0;
+    int64_t until_ns = via__nap_until(loop), timer_ns = via__timers_next(loop);
+    if (!until_ns)
+        return 0;
+    if (loop->linger_skip)
+        loop->linger_skip--;
+    arm_at(loop, timer_ns < until_ns ? timer_ns : until_ns);
+    return 1;
+}
+
 // Goes to sleep: the next message will be signalled.  0 if there is something to do.
 static int fall_asleep(via_loop *loop)
 {
@@ -140,6 +155,8 @@ static int fall_asleep(via_loop *loop)
 
 void via__tick_arm(via_loop *loop)
 {
+    if (take_nap(loop))
+        return;
     if (!fall_asleep(loop)) {
         via__tick_after_poll(loop);
         return;

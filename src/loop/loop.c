@@ -26,13 +26,15 @@
 #include "loop/watch.h"
 
 #define LINGER_NS    (20 * VIA_US)
+#define NAP_NS       (200 * VIA_US)
 #define DRAIN_BUDGET 1024
 #define SLOW_NS      (100 * VIA_MS)
 
 void via_loop_options_init(struct via_loop_options *options)
 {
     if (options)
-        *options = (struct via_loop_options){.linger_ns = LINGER_NS, .drain_budget = DRAIN_BUDGET};
+        *options =
+            (struct via_loop_options){.linger_ns = LINGER_NS, .nap_ns = NAP_NS, .drain_budget = DRAIN_BUDGET};
 }
 
 // A processor that spins keeps nobody else waiting only if there is another one.
@@ -83,6 +85,7 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
 {
     loop->linger_ns = linger_that_pays(options->linger_ns);
     loop->drain_budget = options->drain_budget;
+    loop->nap_ns = options->base || options->virtual_clock ? 0 : options->nap_ns;
     loop->is_virtual = options->virtual_clock != 0;
     loop->is_attached = options->base != NULL;
     loop->slow_callback_ns = SLOW_NS;
@@ -187,7 +190,7 @@ int via_loop_new_with(const struct via_loop_options *options, via_loop **loop)
     via_loop_options_init(&defaults);
     if (!options)
         options = &defaults;
-    if (!loop || options->linger_ns < 0 || options->drain_budget < 1)
+    if (!loop || options->linger_ns < 0 || options->nap_ns < 0 || options->drain_budget < 1)
         return VIA_EINVAL;
     int status = via__fork_watch();
     return status < 0 ? status : make(options, loop);

@@ -88,6 +88,13 @@ struct via_loop {
     int64_t linger_ns, linger_until_ns;
     unsigned linger_skip, linger_penalty;
 
+    // Naps: see nap.c.
+    int64_t nap_ns;        // the longest; 0 without
+    int64_t pace_ns;       // between two completions
+    int64_t pace_since_ns; // the last look that found some ended
+    uint64_t pace_calls;   // that had ended by then
+    uint64_t calls_ended;
+
     int drain_budget;
     int is_virtual;
     int64_t virtual_now_ns;
@@ -207,6 +214,7 @@ static inline void via__loop_call_begins(via_loop *loop)
 
 static inline void via__loop_call_ends(via_loop *loop)
 {
+    loop->calls_ended++;
     if (--loop->in_flight == 0 && loop->keep_pending && !loop->in_tick)
         via__loop_keep(loop);
 }

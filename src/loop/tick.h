@@ -37,6 +37,9 @@ void via__tick_by(via_loop *loop, int64_t when_ns);
 // Prepares for the next tick when one has ended: at once, at the first deadline, or when something is sent.
 void via__tick_arm(via_loop *loop);
 
+// nap.c: the time until which the loop should sleep without being signalled; 0 if it should not.
+int64_t via__nap_until(via_loop *loop);
+
 // A timer was taken out: if it was the last, no tick is due for it.
 void via__tick_no_timer(via_loop *loop);
 

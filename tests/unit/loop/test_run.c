@@ -308,6 +308,7 @@ TEST(the_defaults_of_the_options_make_a_loop)
     via_loop_options_init(&options);
     ck_assert_ptr_null(options.base);
     ck_assert_int_eq(options.linger_ns, 20 * VIA_US);
+    ck_assert_int_eq(options.nap_ns, 200 * VIA_US);
     ck_assert_int_eq(options.drain_budget, 1024);
     ck_assert_int_eq(options.virtual_clock, 0);
     via_loop_options_init(NULL);
