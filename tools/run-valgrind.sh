@@ -16,7 +16,8 @@ if test -z "$valgrind"; then
 fi
 
 CK_TIMEOUT_MULTIPLIER=20
-export CK_TIMEOUT_MULTIPLIER
+VIADUCT_UNDER_VALGRIND=1
+export CK_TIMEOUT_MULTIPLIER VIADUCT_UNDER_VALGRIND
 passed=0
 failed=0
 for program; do

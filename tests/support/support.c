@@ -54,6 +54,11 @@ int64_t via_test_bound_ns(void)
     return (factor > 0 ? factor : 1) * 10 * NS_PER_S;
 }
 
+int via_test_under_valgrind(void)
+{
+    return getenv("VIADUCT_UNDER_VALGRIND") != NULL;
+}
+
 void via_test_yield(void)
 {
     sched_yield();

@@ -80,6 +80,9 @@ void via_test_await_threads(int count);
 
 /* The bound of every wait below, in nanoseconds: 10 s times CK_TIMEOUT_MULTIPLIER. */
 int64_t via_test_bound_ns(void);
+/* Tells whether the program runs under valgrind, which has an address space and forked children of its own.
+ */
+int via_test_under_valgrind(void);
 /* The monotonic clock in nanoseconds. */
 int64_t via_test_now_ns(void);
 

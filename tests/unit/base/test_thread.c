@@ -113,6 +113,8 @@ TEST(without_memory_for_its_stack_it_does_not_start)
     struct via__thread_attr attr = {.stack_bytes = (size_t)1 << 47};
     pthread_t thread;
 
+    if (via_test_under_valgrind())
+        return;
     ck_assert_int_eq(via__thread_start(&thread, &attr, look_at_self, NULL), VIA_EAGAIN);
 }
 

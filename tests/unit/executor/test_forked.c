@@ -173,6 +173,8 @@ TEST(forked_beside_a_busy_timekeeper)
     int stop = 0, good = 0, before = via_test_threads();
     via_executor *here = NULL;
 
+    if (via_test_under_valgrind())
+        return;
     ck_assert_int_eq(via_inline_new(&here), 0);
     via_test_thread_start(&thread, reserve_without_end, &stop);
     for (int i = 0; i < 50 && good == i; i++)

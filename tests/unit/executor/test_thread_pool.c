@@ -624,6 +624,8 @@ TEST(a_thread_that_cannot_be_started_is_an_error_on_the_call)
     via_executor *pool = NULL, *untouched = NULL;
     int rc;
 
+    if (via_test_under_valgrind())
+        return;
     options.stack_bytes = (size_t)1 << 47;
     rc = via_thread_pool_new(&options, &pool);
     if (rc == 0) {

@@ -61,8 +61,9 @@ TEST(a_timer_keeps_the_program_until_it_has_run)
 {
     struct event_base *base = event_base_new();
     via_loop *loop = attach(base);
-    later(loop, 2 * VIA_MS, "second");
-    later(loop, VIA_MS, "first");
+    int64_t now_ns = via_loop_time_ns(loop);
+    ck_assert_int_eq(via_call_at(loop, now_ns + 2 * VIA_MS, say, "second", NULL), 0);
+    ck_assert_int_eq(via_call_at(loop, now_ns + VIA_MS, say, "first", NULL), 0);
     dispatch_to_the_end(base);
     ASSERT_RECORD(&history, "first second");
     close_loop(loop);
