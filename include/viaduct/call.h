@@ -67,8 +67,10 @@ struct via_call {
     const void *in;        /**< its input, copied when the call is submitted */
     size_t in_bytes;       /**< the input's length in bytes */
     /** Releases `arg`: exactly once, also when the call is cancelled or could not be submitted; runs in the
-     *  thread that ends the call.  Like `destroy_result` and `cancel` it has to return: only the function
-     *  may end its thread. */
+     *  thread that ends the call.  Where that is the thread which has run the call it may end the thread,
+     *  as the function may: what the function has returned stays.  Elsewhere (a call that never ran, or
+     *  whose function has ended its thread) it has to return, as `destroy_result` and `cancel` always have.
+     */
     void (*destroy)(void *arg);
     /** Releases a result that nobody took, when the last reference to its future goes. */
     void (*destroy_result)(void *result);

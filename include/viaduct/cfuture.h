@@ -44,7 +44,13 @@ enum via_return_when {
     VIA_FIRST_EXCEPTION
 };
 
-/** A callback of a concurrent future.  A negative return goes to the log hook. */
+/** A callback of a concurrent future.  A negative return goes to the log hook.
+ *
+ *  In the thread that has run a call it may wait, as the call might: a call still queued in that pool is run
+ *  here, and a wait that could never end is VIA_EDEADLK.  There it may also end the thread (pthread_exit());
+ *  the callbacks added after it still run, and have to return.  In any other thread, one that cancels above
+ *  all, and where a function has ended its thread already, it has to return: it would cut short whoever
+ *  completes the future. */
 typedef int (*via_cfuture_fn)(via_cfuture *cf, void *arg);
 
 /** An iterator over futures in the order they complete. */

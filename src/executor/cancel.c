@@ -17,6 +17,7 @@
 #include "base/lock.h"
 #include "base/role.h"
 #include "executor/executor.h"
+#include "executor/frame.h"
 
 int via__control_enter(struct via__call_control *control)
 {
@@ -121,7 +122,7 @@ int via__job_request(via_cfuture *cf, uint32_t state)
 
 int via_call_cancelled(void)
 {
-    const struct via__frame *frame = via__role.frame;
+    const struct via__frame *frame = via__frame_running();
     if (!frame)
         return 0;
     // Relaxed: the flag orders nothing.
@@ -139,7 +140,7 @@ static int plain_sleep(int64_t deadline_ns)
 
 int via_call_sleep(int64_t duration_ns)
 {
-    struct via__frame *frame = via__role.frame;
+    struct via__frame *frame = via__frame_running();
     if (via__role.loop)
         return VIA_EDEADLK;
     if (via_call_cancelled())

@@ -106,10 +106,20 @@ struct via_bytes_call {
     size_t bytes;
 };
 
+// How far a call has come.  Its frame stays until the callbacks of its future have run: what they wait for is
+// waited for by a thread of the executor's.
+enum via__stage {
+    VIA__STAGE_RUNS,     // the function
+    VIA__STAGE_RELEASES, // the destructor of what the call was given
+    VIA__STAGE_COMPLETES // that of a value nobody gets, and the callbacks
+};
+
 // A call on a thread's stack, or rather beside it: frames live in thread-local or allocated memory, because a
 // function that ends its thread leaves the stack to others while the frame is still needed.
 struct via__frame {
     struct via__frame *outer;
+    struct via__frame *caller; // the next one further out whose function runs, or NULL
+    enum via__stage stage;
     via_executor *executor; // whose job it is
     via_cfuture *cf;        // with the reference that completing it consumes
     via_call_fn fn;
@@ -118,6 +128,10 @@ struct via__frame {
     int fail_code;
     int failed; // via_fail() was called
     char *message;
+    int status, code; // from VIA__STAGE_RELEASES on, with the message
+    void *value;
+    int64_t started_ns; // of a call within a call
+    int expired;        // claimed at its deadline: that made lives, which go with the frame
     int allocated;
 };
 
@@ -149,6 +163,9 @@ int via__job_execute(via_cfuture *cf);
 
 // Runs a job that this thread claimed as an outsider, and completes it.  Consumes a reference.
 void via__job_run_claimed(via_cfuture *cf);
+
+// Completes the future of a frame whose payload was released, with its status, code, value and message.
+void via__job_complete(struct via__frame *frame);
 
 // Completes a job that this thread claimed, without running it.  Consumes a reference.
 void via__job_end(via_cfuture *cf, int status);

@@ -3,8 +3,10 @@
  * Frames: the calls on a thread's stack, and what becomes of them if a function ends its thread.
  *
  * pthread_exit() unwinds the stack and then runs the destructors of thread-specific data.  Ours finds the
- * frames of the calls that did not return, completes each with VIA_EEXITED, and tells the pool that its
- * worker is gone.  That costs a running call nothing.
+ * frames of the calls that are not over and goes on with each where it was left: a function that did not
+ * return gives VIA_EEXITED; what a function has returned stays, if it was the destructor of its payload or a
+ * callback of its future that ended the thread (the callbacks that are left run while the stack unwinds, see
+ * watch.c).  Then the pool is told that its worker is gone.  All that costs a running call nothing.
  */
 #include <config.h>
 
@@ -32,19 +34,34 @@ static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER; // guards `key_made
 static int key_made;
 static pthread_mutex_t nested_lock = PTHREAD_MUTEX_INITIALIZER; // guards the nested calls of all activities
 
-static void end_frame(struct via__frame *frame)
+// What the function has left behind; its payload is released.
+static void end_function(struct via__frame *frame)
 {
     struct via__call_extra *extra = via__job_extra(frame->cf);
-    via__frame_pop(frame);
+    via__frame_returned(frame);
     if (extra && extra->control)
         via__control_leave(extra->control);
-    via_executor *executor = frame->executor;
     free(frame->bytes.out);
     free(frame->message);
+    frame->message = NULL;
+    frame->status = VIA_EEXITED;
     via__job_dispose(frame->cf, frame->arg);
-    via__cf_finish(frame->cf, VIA_EEXITED, 0, NULL, NULL);
+}
+
+static void end_frame(struct via__frame *frame)
+{
+    via_executor *executor = frame->executor;
+    if (frame->stage == VIA__STAGE_RUNS)
+        end_function(frame);
+    if (frame->stage == VIA__STAGE_RELEASES)
+        via__job_complete(frame);
+    via__frame_pop(frame);
     if (executor->kind->exited)
         executor->kind->exited(executor, frame->cf);
+    if (frame->expired)
+        via__executor_die(executor);
+    if (frame->expired && executor->kind->jobs_live)
+        via__executor_die(executor);
     if (executor->kind->jobs_live)
         via__executor_die(executor);
     via__frame_free(frame);
@@ -128,24 +145,42 @@ static void set_nested(struct via__frame *frame)
     pthread_mutex_unlock(&nested_lock);
 }
 
-void via__frame_push(struct via__frame *frame)
+struct via__frame *via__frame_running(void)
 {
-    frame->outer = via__role.frame;
-    via__role.frame = frame;
-    if (self.activity && frame->outer)
-        set_nested(frame);
-    else if (self.activity)
-        // Release: who takes the pointer out in via__activity_look() sees the call's fields.
-        atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
+    struct via__frame *frame = via__role.frame;
+    while (frame && frame->stage != VIA__STAGE_RUNS)
+        frame = frame->outer;
+    return frame;
 }
 
-void via__frame_pop(struct via__frame *frame)
+void via__frame_push(struct via__frame *frame)
 {
-    via__role.frame = frame->outer;
+    frame->caller = via__frame_running();
+    frame->outer = via__role.frame;
+    via__role.frame = frame;
+    if (self.activity && frame->caller) {
+        frame->started_ns = via_now_ns();
+        set_nested(frame);
+    } else if (self.activity) {
+        // Release: who takes the pointer out in via__activity_look() sees the call's fields.
+        atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
+    }
+}
+
+void via__frame_push_ended(struct via__frame *frame)
+{
+    frame->stage = VIA__STAGE_RELEASES;
+    frame->outer = via__role.frame;
+    via__role.frame = frame;
+}
+
+void via__frame_returned(struct via__frame *frame)
+{
+    frame->stage = VIA__STAGE_RELEASES;
     if (!self.activity)
         return;
-    if (frame->outer) {
-        set_nested(frame->outer->outer ? frame->outer : NULL);
+    if (frame->caller) {
+        set_nested(frame->caller->caller ? frame->caller : NULL);
         return;
     }
     // Acquire: pairs with the release of a looker that puts the pointer back, and comes after its look.
@@ -153,9 +188,15 @@ void via__frame_pop(struct via__frame *frame)
         via__cpu_relax();
 }
 
+void via__frame_pop(struct via__frame *frame)
+{
+    via__role.frame = frame->outer;
+}
+
 void via__frame_job_over(const struct via__frame *frame)
 {
-    if (self.activity && !frame->outer)
+    // One that has expired is counted by the worker, which finds that it did not run.
+    if (self.activity && !frame->outer && !frame->expired)
         via__activity_job_over(self.activity);
 }
 
@@ -187,11 +228,11 @@ static void look_for_call(via_cfuture *cf, void *arg)
         return;
     pthread_mutex_lock(&nested_lock);
     size_t above = 0;
-    for (struct via__frame *frame = look->activity->nested; frame && frame->outer; frame = frame->outer)
+    for (struct via__frame *frame = look->activity->nested; frame && frame->caller; frame = frame->caller)
         above++;
     struct via__frame *frame = look->activity->nested;
     for (; above > look->depth; above--)
-        frame = frame->outer;
+        frame = frame->caller;
     if (above == look->depth && above)
         look->found = via_cfuture_ref(frame->cf);
     pthread_mutex_unlock(&nested_lock);

@@ -9,9 +9,20 @@
 struct via__frame *via__frame_new(void);
 void via__frame_free(struct via__frame *frame);
 
-// Makes the frame this thread's innermost.
+// Makes the frame this thread's innermost, with its function running.
 void via__frame_push(struct via__frame *frame);
+
+// The same for a job that is ended without having run.
+void via__frame_push_ended(struct via__frame *frame);
+
+// The function has returned, or has ended its thread.
+void via__frame_returned(struct via__frame *frame);
+
+// The future is done and its callbacks have run.
 void via__frame_pop(struct via__frame *frame);
+
+// The innermost call of this thread whose function runs, or NULL: whom via_fail() and the like are about.
+struct via__frame *via__frame_running(void);
 
 // The program's code for the frame's job has been run, but for callbacks; before the future is completed.
 void via__frame_job_over(const struct via__frame *frame);

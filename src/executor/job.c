@@ -255,27 +255,39 @@ static void *keep_value(via_cfuture *cf, int status, void *value)
     return NULL;
 }
 
+void via__job_complete(struct via__frame *frame)
+{
+    char *message = frame->message;
+    void *value = frame->value;
+    frame->stage = VIA__STAGE_COMPLETES;
+    frame->message = NULL;
+    frame->value = NULL;
+    value = keep_value(frame->cf, frame->status, value);
+    via__frame_job_over(frame);
+    via__cf_finish(frame->cf, frame->status, frame->code, value, message);
+}
+
 static void run_claimed(via_cfuture *cf, struct via__frame *frame)
 {
     struct via__call_extra *extra = via__job_extra(cf);
     struct via__call_control *control = extra ? extra->control : NULL;
     void *result = NULL;
-    int code;
     // A request that came before via__control_enter() found no function to stop: so there is none to be run.
     int wanted = !control || via__control_enter(control);
     via__frame_push(frame);
     int returned = wanted ? call_function(frame, extra, &result) : VIA_ECANCELED;
-    via__frame_pop(frame);
+    via__frame_returned(frame);
     if (control)
         via__control_leave(control);
-    int status = judge(frame, returned, &code);
-    char *message = status == VIA_EFAILED ? frame->message : NULL;
-    if (frame->message && !message)
+    frame->status = judge(frame, returned, &frame->code);
+    frame->value = result;
+    if (frame->status != VIA_EFAILED) {
         free(frame->message);
+        frame->message = NULL;
+    }
     via__job_dispose(cf, frame->arg);
-    result = keep_value(cf, status, result);
-    via__frame_job_over(frame);
-    via__cf_finish(cf, status, code, result, message);
+    via__job_complete(frame);
+    via__frame_pop(frame);
 }
 
 // A frame for a job, with what the job holds until it is claimed.
@@ -311,12 +323,32 @@ static int has_expired(const via_cfuture *cf)
     return extra && extra->deadline_ns && extra->deadline_ns <= via_now_ns();
 }
 
+// Ends an expired job that this thread claimed as an outsider, and drops the life from the claim.
+static void end_expired(via_cfuture *cf)
+{
+    via_executor *executor = via__job_executor(cf);
+    struct via__frame *frame = frame_for(cf);
+    if (!frame) {
+        via__job_end(cf, VIA_ETIMEDOUT);
+        via__executor_die(executor);
+        return;
+    }
+    frame->status = VIA_ETIMEDOUT;
+    frame->expired = 1;
+    via__frame_push_ended(frame);
+    via__job_dispose(cf, frame->arg);
+    via__job_complete(frame);
+    via__frame_pop(frame);
+    via__frame_free(frame);
+    job_over(executor);
+    via__executor_die(executor);
+}
+
 int via__job_execute(via_cfuture *cf)
 {
     if (has_expired(cf) && via__job_claim_outside(cf, VIA__CLAIM_EXPIRED)) {
         via_executor *executor = via__job_executor(cf);
-        via__job_end(cf, VIA_ETIMEDOUT);
-        via__executor_die(executor); // the life from the claim
+        end_expired(cf);
         job_over(executor);
         return 0;
     }
@@ -342,7 +374,7 @@ void *via_bytes_out(via_bytes_call *call, size_t bytes)
 
 int via_fail(int code, const char *format, ...)
 {
-    struct via__frame *frame = via__role.frame;
+    struct via__frame *frame = via__frame_running();
     if (!frame)
         return VIA_EFAILED;
     free(frame->message);

@@ -2,6 +2,7 @@
 /* Watches: what hangs on a concurrent future until it is done.  The rules are at the head of cfuture.h. */
 #include <config.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include <viaduct/error.h>
@@ -63,23 +64,38 @@ static struct via__watch *next_callback(via_cfuture *cf)
     return watch;
 }
 
-// Runs what detach() left on the future.  Any watch may take a reference over, so each finds one to take, and
-// this function has its own meanwhile.  Consumes the caller's reference.
+struct run {
+    via_cfuture *cf;
+    int to_take; // a reference, for the callback to take over
+    int outer;   // what the pool was told before
+};
+
+// Runs what detach() left on the future.  A callback that ends its thread is gone on from while the stack
+// unwinds, so that nobody waits for the others in vain.
+static void run_rest(void *arg)
+{
+    struct run *run = arg;
+    struct via__watch *watch;
+    pthread_cleanup_push(run_rest, run);
+    while ((watch = next_callback(run->cf)) != NULL) {
+        if (!run->to_take)
+            via_cfuture_ref(run->cf);
+        run->to_take = 1;
+        run->to_take = !watch->fn(watch, run->cf);
+    }
+    pthread_cleanup_pop(0);
+    via__cf_tell_pool(run->outer);
+    if (run->to_take)
+        via_cfuture_unref(run->cf);
+    via_cfuture_unref(run->cf);
+}
+
+// Any watch may take a reference over, so each finds one to take, and run_rest() has its own meanwhile.
+// Consumes the caller's reference.
 static void run_callbacks(via_cfuture *cf)
 {
-    struct via__watch *watch;
-    int to_take = 1;
-    via_cfuture_ref(cf);
-    int outer = via__cf_tell_pool(1);
-    while ((watch = next_callback(cf)) != NULL) {
-        if (!to_take)
-            via_cfuture_ref(cf);
-        to_take = !watch->fn(watch, cf);
-    }
-    via__cf_tell_pool(outer);
-    if (to_take)
-        via_cfuture_unref(cf);
-    via_cfuture_unref(cf);
+    struct run run = {.cf = via_cfuture_ref(cf), .to_take = 1, .outer = via__cf_tell_pool(1)};
+    run_rest(&run);
 }
 
 // Releases the waiters of a done future and leaves the callbacks on it, the first one first.  1 if there are
@@ -131,11 +147,11 @@ void via__cf_completed(via_cfuture *cf, uint32_t before)
 
 static int run_callback(struct via__watch *watch, via_cfuture *cf)
 {
-    struct callback *callback = (struct callback *)watch;
-    int status = callback->fn(cf, callback->arg);
+    struct callback callback = *(struct callback *)watch;
+    free(watch); // before the call, which may end the thread
+    int status = callback.fn(cf, callback.arg);
     if (status < 0)
         via__log(VIA_LOG_ERROR, "a callback of a concurrent future failed: %s", via_status_text(status));
-    free(callback);
     return 0;
 }
 

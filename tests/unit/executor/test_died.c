@@ -107,5 +107,181 @@ TEST(a_pool_that_is_shut_down_is_left_to_end)
     finish_with(dies, VIA_EEXITED);
 }
 
+static void end_thread_of(void *payload)
+{
+    via_test_counted_destroy(payload);
+    pthread_exit(NULL);
+}
+
+static int give_payload(void *payload, void **result)
+{
+    *result = payload;
+    return via_test_destroyed(payload) ? VIA_EFAILED : 0;
+}
+
+static void release_and_end(via_executor *executor)
+{
+    struct via_test_counted payload = {0};
+    struct via_call call = VIA_CALL(give_payload, &payload);
+    via_cfuture *cf;
+
+    call.destroy = end_thread_of;
+    cf = submit_call(executor, &call);
+    ck_assert_int_eq(status_of(cf), 0);
+    ck_assert_int_eq(via_test_destroyed(&payload), 1);
+    via_cfuture_unref(cf);
+}
+
+TEST(a_destructor_of_an_argument_may_end_the_worker)
+{
+    via_executor *pool = pool_of(1);
+
+    release_and_end(pool);
+    ck_assert_ptr_eq(finish(submit(pool, echo, pool)), pool);
+    close_executor(pool);
+}
+
+TEST(a_destructor_on_a_strand_may_end_the_worker)
+{
+    via_executor *pool = pool_of(1), *strand = NULL;
+
+    ck_assert_int_eq(via_serial_new(pool, &strand), 0);
+    release_and_end(strand);
+    ck_assert_ptr_eq(finish(submit(strand, echo, strand)), strand);
+    close_executor(strand);
+    close_executor(pool);
+}
+
+static int fail_with_text(void *payload, void **result)
+{
+    (void)payload;
+    (void)result;
+    return via_fail(7, "a text");
+}
+
+TEST(what_a_function_failed_with_outlives_its_worker)
+{
+    via_executor *pool = pool_of(1);
+    struct via_test_counted payload = {0};
+    struct via_call call = VIA_CALL(fail_with_text, &payload);
+    struct via_outcome outcome;
+    via_cfuture *cf;
+
+    call.destroy = end_thread_of;
+    cf = submit_call(pool, &call);
+    ck_assert_int_eq(status_of(cf), VIA_EFAILED);
+    ck_assert_int_eq(via_cfuture_outcome(cf, &outcome), 0);
+    ck_assert_int_eq(outcome.code, 7);
+    ck_assert_str_eq(outcome.message, "a text");
+    via_cfuture_unref(cf);
+    close_executor(pool);
+}
+
+static int record_callback(via_cfuture *cf, void *word)
+{
+    (void)cf;
+    via_test_record(&recorder, "%s", (const char *)word);
+    return 0;
+}
+
+static int record_and_end(via_cfuture *cf, void *word)
+{
+    record_callback(cf, word);
+    pthread_exit(NULL);
+}
+
+/* A future with three callbacks, the second of which ends the thread. */
+static void add_callbacks(via_cfuture *cf)
+{
+    static char first[] = "first", second[] = "second", third[] = "third";
+
+    via_test_recorder_clear(&recorder);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf, record_callback, first), 0);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf, record_and_end, second), 0);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf, record_callback, third), 0);
+}
+
+TEST(a_callback_may_end_the_worker)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_executor *pool = pool_of(1);
+    via_cfuture *cf = occupy(pool, &gate), *behind = submit(pool, echo, pool);
+
+    add_callbacks(cf);
+    via_test_gate_open(&gate);
+    ck_assert_int_eq(status_of(cf), 0);
+    ck_assert_ptr_eq(finish(behind), pool);
+    via_cfuture_unref(cf);
+    close_executor(pool);
+    ASSERT_RECORD(&recorder, "first second third");
+}
+
+/* Submits to an executor that runs the call here, with callbacks from inside the call. */
+struct here {
+    via_executor *executor;
+    via_cfuture *promise;
+};
+
+static int settle(void *arg, void **result)
+{
+    const struct here *here = arg;
+
+    (void)result;
+    return via_cfuture_set_result(here->promise, NULL, NULL);
+}
+
+static void *submit_here(void *arg)
+{
+    struct here *here = arg;
+    struct via_call call = VIA_CALL(settle, here);
+
+    (void)via_executor_submit(here->executor, &call, NULL);
+    return NULL;
+}
+
+TEST(a_callback_may_end_the_thread_of_an_inline_call)
+{
+    struct here here = {0};
+    struct via_test_thread thread;
+
+    ck_assert_int_eq(via_inline_new(&here.executor), 0);
+    ck_assert_int_eq(via_cfuture_new(&here.promise), 0);
+    add_callbacks(here.promise);
+    via_test_thread_start(&thread, submit_here, &here);
+    via_test_thread_join(&thread);
+    ASSERT_RECORD(&recorder, "first second third");
+    ck_assert_int_eq(status_of(here.promise), 0);
+    via_cfuture_unref(here.promise);
+    ck_assert_uint_eq(stats_of(here.executor).running, 0);
+    close_executor(here.executor);
+}
+
+static void *submit_and_release_here(void *arg)
+{
+    struct here *here = arg;
+    static struct via_test_counted payload;
+    struct via_call call = VIA_CALL(give_payload, &payload);
+
+    call.destroy = end_thread_of;
+    (void)via_executor_submit(here->executor, &call, NULL);
+    return NULL;
+}
+
+TEST(a_destructor_may_end_the_thread_of_an_inline_call)
+{
+    struct here here = {0};
+    struct via_test_thread thread;
+
+    ck_assert_int_eq(via_inline_new(&here.executor), 0);
+    via_test_thread_start(&thread, submit_and_release_here, &here);
+    via_test_thread_join(&thread);
+    ck_assert_uint_eq(stats_of(here.executor).running, 0);
+    ck_assert_uint_eq(stats_of(here.executor).completed, 1);
+    close_executor(here.executor);
+}
+
 TEST_MAIN("executor/died", what_waited_behind_the_dead_keeps_its_level,
-          the_least_number_of_workers_is_restored, a_pool_that_is_shut_down_is_left_to_end)
+          the_least_number_of_workers_is_restored, a_pool_that_is_shut_down_is_left_to_end,
+          a_destructor_of_an_argument_may_end_the_worker, a_destructor_on_a_strand_may_end_the_worker,
+          what_a_function_failed_with_outlives_its_worker, a_callback_may_end_the_worker,
+          a_callback_may_end_the_thread_of_an_inline_call, a_destructor_may_end_the_thread_of_an_inline_call)
