@@ -193,7 +193,8 @@ VIA_PUBLIC int via_call_sleep(int64_t duration_ns);
  *
  * @param signo the signal to use; 0 for SIGURG, which is ignored by default and so does no harm elsewhere.
  * @return 0, also when that signal is installed already; VIA_EINVAL for a signal that cannot be caught or
- *         that tells of a fault of the program, as SIGSEGV does; VIA_EBUSY if another signal is in use.
+ *         that tells of a fault of the program, as SIGSEGV does; VIA_EBUSY if another signal is in use;
+ * VIA_ENOMEM.
  */
 VIA_PUBLIC int via_thread_interrupt_enable(int signo);
 

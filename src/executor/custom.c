@@ -20,6 +20,8 @@ static via_job *new_job(struct via__custom *custom, via_cfuture *cf)
         return NULL;
     job->custom = custom;
     job->cf = via_cfuture_ref(cf);
+    // Relaxed: the submitter sees it, and nobody else has a reference yet.
+    atomic_fetch_or_explicit(&cf->state, VIA__KEPT, memory_order_relaxed);
     job->call.name = extra ? extra->name : NULL;
     job->call.function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
     via__list_init(&job->link);
@@ -229,6 +231,9 @@ int via_executor_new(const struct via_executor_ops *ops, void *self, via_executo
 {
     if (!ops || !ops->submit || !executor)
         return VIA_EINVAL;
+    int status = via__executor_watch_forks();
+    if (status < 0)
+        return status;
     struct via__custom *custom = calloc(1, sizeof *custom);
     if (!custom)
         return VIA_ENOMEM;

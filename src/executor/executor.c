@@ -52,15 +52,14 @@ static void reset_in_child(void)
     via__timekeeper_reset();
 }
 
-void via__executor_watch_forks(void)
+int via__executor_watch_forks(void)
 {
     via__fork_on_child(reset_in_child);
-    (void)via__fork_watch();
+    return via__fork_watch();
 }
 
 void via__executor_init(via_executor *executor, const struct via__executor_kind *kind)
 {
-    via__executor_watch_forks();
     via__deadlock_install();
     // Release: pairs with the acquire in request_cancel().
     atomic_store_explicit(&via__job_ops, &job_owner_ops, memory_order_release);

@@ -140,8 +140,9 @@ void via__executor_live(via_executor *executor);
 void via__executor_die(via_executor *executor); // may free it
 int via__executor_forked(const via_executor *executor);
 
-// Before any lock of this layer is taken for the first time: has them made anew in forked children.
-void via__executor_watch_forks(void);
+// Before any lock of this layer is taken for the first time, so before an executor is made: has them made
+// anew in forked children.  0 or VIA_ENOMEM.
+int via__executor_watch_forks(void);
 
 // Checks a call and makes `cf` its job, in memory of the caller's, with `refs` references and state flags;
 // VIA__CALL_EXTRA among them has the call described for reports.  On failure the payload is released.

@@ -209,6 +209,9 @@ int via_inline_new(via_executor **executor)
 {
     if (!executor)
         return VIA_EINVAL;
+    int status = via__executor_watch_forks();
+    if (status < 0)
+        return status;
     struct inline_executor *self = calloc(1, sizeof *self);
     if (!self)
         return VIA_ENOMEM;

@@ -70,9 +70,11 @@ int via_thread_interrupt_enable(int signo)
         return VIA_EINVAL;
     if (signo == 0)
         signo = SIGURG;
-    via__executor_watch_forks();
+    int status = via__executor_watch_forks();
+    if (status < 0)
+        return status;
     pthread_mutex_lock(&lock);
-    int status = installed_signo == signo ? 0 : installed_signo ? VIA_EBUSY : install(signo);
+    status = installed_signo == signo ? 0 : installed_signo ? VIA_EBUSY : install(signo);
     pthread_mutex_unlock(&lock);
     return status;
 }

@@ -580,6 +580,9 @@ int via_serial_new(via_executor *on, via_executor **executor)
         return VIA_EFORKED;
     if (!(on->kind->call_kinds & VIA_CALL_POINTER))
         return VIA_ENOTSUP;
+    int status = via__executor_watch_forks();
+    if (status < 0)
+        return status;
     struct strand *strand = calloc(1, sizeof *strand);
     if (!strand)
         return VIA_ENOMEM;

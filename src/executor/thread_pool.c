@@ -652,6 +652,8 @@ int via_thread_pool_new(const struct via_thread_pool_options *options, via_execu
         options = &defaults;
     }
     int status = executor ? check_options(options) : VIA_EINVAL;
+    if (status == 0)
+        status = via__executor_watch_forks();
     if (status < 0)
         return status;
     struct via__pool *pool = new_pool(options);

@@ -74,11 +74,15 @@ void via__cf_fini(via_cfuture *cf)
     free(extra);
 }
 
-// Only the completer's reference is left, besides the one that is just being dropped.
+// Only the completer's reference is left, and perhaps the executor's, besides the one that is just being
+// dropped.
 static void tell_drop(via_cfuture *cf)
 {
-    // Relaxed: the completer, whom it would have to be ordered with, has not completed it.
-    if (atomic_load_explicit(&cf->refs, memory_order_relaxed) != 2 || via__state_done(via__cf_state(cf)))
+    // Relaxed, both: the completer, whom it would have to be ordered with, has not completed it; and the flag
+    // was set before there was a reference to drop.
+    uint32_t kept = (atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__KEPT) != 0;
+    if (atomic_load_explicit(&cf->refs, memory_order_relaxed) != 2 + kept ||
+        via__state_done(via__cf_state(cf)))
         return;
     // Relaxed: told once; the flag orders nothing.  Acquire: as in request_cancel().
     uint32_t state = atomic_fetch_and_explicit(&cf->state, ~VIA__TELL_DROP, memory_order_relaxed);

@@ -47,6 +47,7 @@
 #define VIA__CALL_EXTRA UINT32_C(0x400)  // `extra` is the struct of a call with options
 #define VIA__JOB        UINT32_C(0x800)  // its owner is an executor
 #define VIA__TELL_DROP  UINT32_C(0x1000) // the owner is told if the program drops it before it is done
+#define VIA__KEPT       UINT32_C(0x2000) // until it is done, its executor has a reference besides the completer's
 // The upper half remembers the process: the end of via__fork_generation() at the future's birth.
 #define VIA__GENERATION_SHIFT 16
 

@@ -90,6 +90,41 @@ TEST(dropping_what_is_done_or_owned_or_was_never_wanted_is_not)
     ck_assert_int_eq(heard.count, 0);
 }
 
+/* An executor that keeps its one job. */
+static int keep_job(void *self, via_job *job)
+{
+    *(via_job **)self = job;
+    return 0;
+}
+
+TEST(a_call_dropped_on_an_executor_of_ones_own_is_reported)
+{
+    static const struct via_executor_ops ops = {
+        .kind = "keeper", .call_kinds = VIA_CALL_POINTER, .submit = keep_job};
+    int argument = 0;
+    struct heard heard = {0};
+    via_job *job = NULL;
+    via_executor *executor = NULL;
+    via_cfuture *cf;
+
+    ck_assert_int_eq(setenv("VIADUCT_DEBUG", "1", 1), 0);
+    ck_assert_int_eq(via_executor_new(&ops, &job, &executor), 0);
+    ck_assert_int_eq(unsetenv("VIADUCT_DEBUG"), 0);
+    via_set_log_hook(hear, &heard);
+    cf = via_cfuture_ref(submit(executor, echo, &argument));
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(heard.count, 0);
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(heard.count, 1);
+    ck_assert_int_eq(via_job_run(job), 1);
+    cf = submit(executor, echo, &argument);
+    ck_assert_int_eq(via_job_run(job), 1);
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(heard.count, 1);
+    via_set_log_hook(NULL, NULL);
+    close_executor(executor);
+}
+
 TEST(outside_debug_mode_nothing_is_reported)
 {
     int argument = 0;
@@ -104,4 +139,5 @@ TEST(outside_debug_mode_nothing_is_reported)
 }
 
 TEST_MAIN("executor/debug", dropping_a_pending_call_with_a_borrowed_argument_is_reported,
-          dropping_what_is_done_or_owned_or_was_never_wanted_is_not, outside_debug_mode_nothing_is_reported)
+          dropping_what_is_done_or_owned_or_was_never_wanted_is_not,
+          a_call_dropped_on_an_executor_of_ones_own_is_reported, outside_debug_mode_nothing_is_reported)
