@@ -89,7 +89,7 @@ VIA_PUBLIC via_future *via_wrap_future(via_loop *loop, via_cfuture *cf);
  *
  * @param future the future.
  * @param cf receives the concurrent future; untouched on failure.
- * @return 0; VIA_EINVAL; VIA_ENOMEM.
+ * @return 0; VIA_EINVAL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_future_cfuture(via_future *future, via_cfuture **cf);
 

@@ -41,7 +41,7 @@ VIA_PUBLIC via_future *via_future_new(via_loop *loop);
  * Takes a further reference.
  *
  * - Ownership: gives a reference.
- * - Threads: the loop's.
+ * - Threads: the loop's; debug mode tells the log hook of another.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: Viaduct.
@@ -58,7 +58,7 @@ VIA_PUBLIC via_future *via_future_ref(via_future *future);
  * the outcome, cancelling, or a callback that was given the future counts as looking.
  *
  * - Ownership: takes the caller's reference.
- * - Threads: the loop's; any once the loop is closed.
+ * - Threads: the loop's; any once the loop is closed.  Debug mode tells the log hook of another.
  * - Blocks: no.
  * - Cancel: dropping is not cancelling.
  * - Origin: asyncio's report of exceptions never retrieved.
@@ -78,7 +78,7 @@ VIA_PUBLIC via_future *via_future_unref(via_future *future);
  * - Origin: asyncio `Future`.
  *
  * @param future the future.
- * @return VIA_PENDING, VIA_CANCELLED or VIA_FINISHED; VIA_EINVAL for NULL.
+ * @return VIA_PENDING, VIA_CANCELLED or VIA_FINISHED; VIA_EINVAL for NULL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_future_state(const via_future *future);
 
@@ -92,7 +92,7 @@ VIA_PUBLIC int via_future_state(const via_future *future);
  * - Origin: asyncio `Future.done`.
  *
  * @param future the future.
- * @return 1 or 0; VIA_EINVAL for NULL.
+ * @return 1 or 0; VIA_EINVAL for NULL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_future_done(const via_future *future);
 
@@ -174,7 +174,8 @@ VIA_PUBLIC int via_future_set_error(via_future *future, int status, int code, co
  *
  * @param future the future.
  * @param outcome receives it; untouched on failure.
- * @return 0 once the future is done; VIA_EPENDING; VIA_ETAKEN if the value was taken; VIA_EINVAL.
+ * @return 0 once the future is done; VIA_EPENDING; VIA_ETAKEN if the value was taken; VIA_EINVAL;
+ *         VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_future_outcome(via_future *future, struct via_outcome *outcome);
 
@@ -204,7 +205,7 @@ VIA_PUBLIC int via_future_result(via_future *future, void **value);
  *
  * @param future the future.
  * @param outcome receives the outcome with the value and its `destroy`; untouched on failure.
- * @return 0; VIA_EPENDING; VIA_ETAKEN if somebody else took it; VIA_EINVAL.
+ * @return 0; VIA_EPENDING; VIA_ETAKEN if somebody else took it; VIA_EINVAL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_future_take(via_future *future, struct via_outcome *outcome);
 

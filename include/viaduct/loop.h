@@ -282,7 +282,7 @@ VIA_PUBLIC via_loop *via_loop_current(void);
  * - Origin: Viaduct.
  *
  * @param loop the loop.
- * @return the base; NULL for NULL and for a closed loop.
+ * @return the base; NULL for NULL, for a closed loop, and in debug mode in another thread.
  */
 VIA_PUBLIC struct event_base *via_loop_base(const via_loop *loop);
 
@@ -296,7 +296,8 @@ VIA_PUBLIC struct event_base *via_loop_base(const via_loop *loop);
  * - Origin: asyncio `loop.time`.
  *
  * @param loop the loop.
- * @return via_now_ns(), or the virtual clock's time, in nanoseconds; VIA_EINVAL for NULL.
+ * @return via_now_ns(), or the virtual clock's time, in nanoseconds; VIA_EINVAL for NULL;
+ *         VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int64_t via_loop_time_ns(const via_loop *loop);
 
@@ -400,7 +401,8 @@ VIA_PUBLIC int via_handle_cancel(via_handle *handle);
  * - Origin: asyncio `Handle.cancelled`.
  *
  * @param handle the handle.
- * @return 1 or 0; VIA_EINVAL; VIA_EFORKED if the callback was running in the parent as it forked.
+ * @return 1 or 0; VIA_EINVAL; VIA_EFORKED if the callback was running in the parent as it forked;
+ *         VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_handle_cancelled(via_handle *handle);
 
@@ -415,7 +417,7 @@ VIA_PUBLIC int via_handle_cancelled(via_handle *handle);
  *
  * @param handle the handle.
  * @param when_ns receives the time of the loop's clock, in nanoseconds; untouched on failure.
- * @return 0; VIA_EINVAL for NULL and for a callback that is not timed.
+ * @return 0; VIA_EINVAL for NULL and for a callback that is not timed; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_handle_when(const via_handle *handle, int64_t *when_ns);
 
@@ -423,7 +425,7 @@ VIA_PUBLIC int via_handle_when(const via_handle *handle, int64_t *when_ns);
  * Gives a handle's reference back.  The callback still runs.
  *
  * - Ownership: takes the caller's reference.
- * - Threads: as via_handle_cancel().
+ * - Threads: as via_handle_cancel(); debug mode tells the log hook of another thread.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: Viaduct.
@@ -575,7 +577,7 @@ VIA_PUBLIC int via_loop_release(via_loop *loop);
  * @param loop the loop.
  * @param fn the handler; NULL for the default.
  * @param arg passed to it.
- * @return 0; VIA_EINVAL.
+ * @return 0; VIA_EINVAL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_set_exception_handler(via_loop *loop, via_exception_fn fn, void *arg);
 
@@ -590,12 +592,13 @@ VIA_PUBLIC int via_loop_set_exception_handler(via_loop *loop, via_exception_fn f
  *
  * @param loop the loop.
  * @param exception what happened.
- * @return 0; VIA_EINVAL.
+ * @return 0; VIA_EINVAL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception);
 
 /**
- * Turns debug mode on or off: use from the wrong thread is refused with VIA_EFOREIGN, and reported to the
+ * Turns debug mode on or off: use from the wrong thread is refused with VIA_EFOREIGN, or told to the log
+ * hook by functions that return no status, and reported to the
  * exception handler are callbacks that take too long and pending calls that are dropped although they do not
  * own their argument.
  *
@@ -608,7 +611,7 @@ VIA_PUBLIC int via_loop_call_exception_handler(via_loop *loop, const struct via_
  *
  * @param loop the loop.
  * @param on 1 or 0.
- * @return 0; VIA_EINVAL.
+ * @return 0; VIA_EINVAL; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_set_debug(via_loop *loop, int on);
 
@@ -623,7 +626,7 @@ VIA_PUBLIC int via_loop_set_debug(via_loop *loop, int on);
  *
  * @param loop the loop.
  * @param duration_ns the time in nanoseconds; the default is 100 ms.
- * @return 0; VIA_EINVAL, also for a negative time.
+ * @return 0; VIA_EINVAL, also for a negative time; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_set_slow_callback_ns(via_loop *loop, int64_t duration_ns);
 
@@ -638,7 +641,7 @@ VIA_PUBLIC int via_loop_set_slow_callback_ns(via_loop *loop, int64_t duration_ns
  *
  * @param loop the loop.
  * @param stats receives the figures; untouched on failure.
- * @return 0; VIA_EINVAL; VIA_EFORKED.
+ * @return 0; VIA_EINVAL; VIA_EFORKED; VIA_EFOREIGN in debug mode.
  */
 VIA_PUBLIC int via_loop_stats(via_loop *loop, struct via_loop_stats *stats);
 

@@ -20,7 +20,8 @@ struct via_outcome {
     void *value;                  /**< what the function left in its result, or NULL */
     size_t bytes;                 /**< for a bytes call the length of the value in bytes, else 0 */
     void (*destroy)(void *value); /**< releases the value; NULL where nobody has to */
-    const char *message;          /**< a text from via_fail(), or NULL; lives as long as the future */
+    const char *message;          /**< a text from via_fail(), or what to do where a call was not started, or
+                                     NULL; lives as long as the future */
 };
 
 VIA_BEGIN_C

@@ -10,23 +10,53 @@
 #include "bridge/future.h"
 #include "executor/executor.h"
 
-#define FAILED_MAP(X) X(VIA_EINVAL) X(VIA_ENOMEM) X(VIA_ECLOSED) X(VIA_EFORKED) X(VIA_ESTATE) X(VIA_EFOREIGN)
+#define FAILED_MAP(X)                                                                                        \
+    X(VIA_EINVAL, "an argument was NULL or out of range: see what the header says of each")                  \
+    X(VIA_ENOMEM, "memory ran out: free some, or start less at a time")                                      \
+    X(VIA_ECLOSED, "the loop is closed: start nothing on it any more, or make another loop")                 \
+    X(VIA_EFORKED, "the loop is the parent's: make one in the child, after fork()")                          \
+    X(VIA_ESTATE, "no loop runs in this thread: call this in a callback of a loop, or name the loop with "   \
+                  "via_run_in_executor()")                                                                   \
+    X(VIA_EFOREIGN, "this is another thread's loop: go there with via_call_soon_threadsafe()")
 
 // Futures that failed before there was a loop or memory to make one of.  They are never freed.
-static struct via__pair failed_pairs[] = {
-#define FAILED(failure)                                                                                      \
-    {.cf = {.refs = 1, .state = (uint32_t)VIA_FINISHED | VIA__OWNED, .status = (failure)},                   \
+static struct via__pair failed[] = {
+#define FAILED(failure, text)                                                                                \
+    {.cf = {.refs = 1,                                                                                       \
+            .state = (uint32_t)VIA_FINISHED | VIA__OWNED,                                                    \
+            .status = (failure),                                                                             \
+            .extra = &(struct via__extra){.message = (char[]){text}}},                                       \
      .future = {.state = VIA_FINISHED, .refs = 1}},
     FAILED_MAP(FAILED)
 #undef FAILED
 };
 
+static const char *advice(int status)
+{
+    switch (status) {
+#define ADVICE(failure, text)                                                                                \
+    case failure:                                                                                            \
+        return text;
+        FAILED_MAP(ADVICE)
+#undef ADVICE
+    case VIA_ENOTSUP:
+        return "the executor cannot run such a call: use another kind of executor or of call, and for "
+               "VIA_CALL_INTERRUPTIBLE call via_thread_interrupt_enable() first";
+    case VIA_EBUSY:
+        return "the executor's queue is full: wait until a call is done, or allow for a longer one";
+    case VIA_ESHUTDOWN:
+        return "the executor was shut down: start nothing on it any more, or make another one";
+    default:
+        return NULL;
+    }
+}
+
 via_future *via__future_failed(int status)
 {
-    size_t count = sizeof failed_pairs / sizeof failed_pairs[0], at = 0;
-    while (at < count - 1 && failed_pairs[at].cf.status != status)
+    size_t count = sizeof failed / sizeof failed[0], at = 0;
+    while (at < count - 1 && failed[at].cf.status != status)
         at++;
-    return &failed_pairs[at].future;
+    return &failed[at].future;
 }
 
 static via_cfuture *cf_of(const via_future *future)
@@ -58,7 +88,13 @@ void via__pair_fail(struct via__pair *pair, int status)
     struct via__bridge *bridge = via__future_bridge(&pair->future);
     via__cf_init(&pair->cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | VIA__SLAB);
     pair->future.sort = VIA__SORT_PROMISE;
-    via__promise_finish(&pair->future, status, 0, NULL, NULL);
+    via__promise_fail(&pair->future, status);
+}
+
+void via__promise_fail(via_future *future, int status)
+{
+    const char *text = advice(status);
+    via__promise_finish(future, status, 0, NULL, text ? strdup(text) : NULL);
 }
 
 // Both settle the loop's future first: callbacks of the concurrent one run here, may drop the loop's future,
@@ -129,8 +165,10 @@ via_future *via_future_new(via_loop *loop)
 
 via_future *via_future_ref(via_future *future)
 {
-    if (future && future->loop)
+    if (future && future->loop) {
+        via__loop_note_thread(future->loop, "via_future_ref");
         future->refs++;
+    }
     return future;
 }
 
@@ -216,6 +254,7 @@ via_future *via_future_unref(via_future *future)
 {
     if (!future || !future->loop)
         return NULL;
+    via__loop_note_thread(future->loop, "via_future_unref");
     future->refs--;
     if (future->refs == 0)
         last_unref(future);
@@ -226,12 +265,14 @@ via_future *via_future_unref(via_future *future)
 
 int via_future_state(const via_future *future)
 {
-    return future ? future->state : VIA_EINVAL;
+    int status = future ? via__future_check_thread(future) : VIA_EINVAL;
+    return status < 0 ? status : future->state;
 }
 
 int via_future_done(const via_future *future)
 {
-    return future ? future->state != VIA_PENDING : VIA_EINVAL;
+    int status = future ? via__future_check_thread(future) : VIA_EINVAL;
+    return status < 0 ? status : future->state != VIA_PENDING;
 }
 
 via_loop *via_future_loop(const via_future *future)
@@ -306,8 +347,9 @@ int via_future_set_error(via_future *future, int status, int code, const char *m
 static int read_outcome(via_future *future, struct via_outcome *outcome,
                         int (*read)(via_cfuture *cf, struct via_outcome *outcome))
 {
-    if (!future || !outcome)
-        return VIA_EINVAL;
+    int status = future && outcome ? via__future_check_thread(future) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     if (future->state == VIA_PENDING)
         return VIA_EPENDING;
     if (future->loop)

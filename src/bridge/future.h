@@ -96,7 +96,13 @@ static inline struct via__bridge *via__future_bridge(const via_future *future)
     return future->loop->bridge;
 }
 
-// A future that failed before there was anything to allocate.
+// In debug mode: VIA_EFOREIGN outside of the thread of its loop.
+static inline int via__future_check_thread(const via_future *future)
+{
+    return future->loop ? via__loop_check_thread(future->loop) : 0;
+}
+
+// A future that failed before there was anything to allocate.  Its outcome says what to do.
 via_future *via__future_failed(int status);
 
 // Initializes a future with one reference and puts it on the pending list.
@@ -108,6 +114,9 @@ via_future *via__promise_new(struct via__bridge *bridge);
 
 // Turns a pair whose job was never queued into a promise that has failed.
 void via__pair_fail(struct via__pair *pair, int status);
+
+// The same for a promise.
+void via__promise_fail(via_future *future, int status);
 
 // In the loop's thread: the future is done from now on; its callbacks are scheduled.
 void via__future_settle(via_future *future, int state);

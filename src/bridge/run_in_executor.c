@@ -23,7 +23,7 @@ static via_future *fail_here(struct via__bridge *bridge, const struct via_call *
     via_future *future = via__promise_new(bridge);
     if (!future)
         return via__future_failed(VIA_ENOMEM);
-    via__promise_finish(future, status, 0, NULL, NULL);
+    via__promise_fail(future, status);
     return future;
 }
 

@@ -122,8 +122,9 @@ via_future *via_wrap_future(via_loop *loop, via_cfuture *cf)
 
 int via_future_cfuture(via_future *future, via_cfuture **cf)
 {
-    if (!future || !cf)
-        return VIA_EINVAL;
+    int status = future && cf ? via__future_check_thread(future) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     *cf =
         via_cfuture_ref(future->loop ? future->cf : &VIA__CONTAINER_OF(future, struct via__pair, future)->cf);
     return 0;

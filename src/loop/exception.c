@@ -7,8 +7,9 @@
 
 int via_loop_set_exception_handler(via_loop *loop, via_exception_fn fn, void *arg)
 {
-    if (!loop)
-        return VIA_EINVAL;
+    int status = loop ? via__loop_check_thread(loop) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     loop->exception_fn = fn;
     loop->exception_arg = arg;
     return 0;
@@ -30,13 +31,14 @@ static void log_exception(const struct via_exception *exception)
 
 int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception)
 {
-    if (!loop || !exception)
-        return VIA_EINVAL;
+    int status = loop && exception ? via__loop_check_thread(loop) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     if (!loop->exception_fn) {
         log_exception(exception);
         return 0;
     }
-    int status = loop->exception_fn(exception, loop->exception_arg);
+    status = loop->exception_fn(exception, loop->exception_arg);
     if (status < 0) {
         via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
         log_exception(exception);
@@ -57,8 +59,9 @@ void via__loop_report(via_loop *loop, const char *message, int status, via_futur
 
 int via_loop_set_debug(via_loop *loop, int on)
 {
-    if (!loop)
-        return VIA_EINVAL;
+    int status = loop ? via__loop_check_thread(loop) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     // Relaxed: a switch that orders nothing.
     atomic_store_explicit(&loop->debug, on != 0, memory_order_relaxed);
     return 0;
@@ -66,8 +69,9 @@ int via_loop_set_debug(via_loop *loop, int on)
 
 int via_loop_set_slow_callback_ns(via_loop *loop, int64_t duration_ns)
 {
-    if (!loop || duration_ns < 0)
-        return VIA_EINVAL;
+    int status = loop && duration_ns >= 0 ? via__loop_check_thread(loop) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     loop->slow_callback_ns = duration_ns;
     return 0;
 }

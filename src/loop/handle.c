@@ -83,20 +83,13 @@ int via_call_soon(via_loop *loop, via_callback_fn fn, void *arg, via_handle **ha
     return 0;
 }
 
-// In debug mode the handles of an open loop are for its thread.
-static int check_thread(const via_handle *handle)
-{
-    int status = via__loop_check(handle->loop);
-    return status == VIA_ECLOSED ? 0 : status;
-}
-
 int via_handle_cancel(via_handle *handle)
 {
     if (!handle)
         return VIA_EINVAL;
     if (handle->sort == VIA__HANDLE_POSTED)
         return via__posted_cancel(handle);
-    int status = check_thread(handle);
+    int status = via__loop_check_thread(handle->loop);
     if (status < 0)
         return status;
     if (handle->state != VIA__HANDLE_PENDING)
@@ -114,7 +107,8 @@ int via_handle_cancelled(via_handle *handle)
         return VIA_EINVAL;
     if (handle->sort == VIA__HANDLE_POSTED)
         return via__posted_cancelled(handle);
-    return handle->state == VIA__HANDLE_CANCELLED;
+    int status = via__loop_check_thread(handle->loop);
+    return status < 0 ? status : handle->state == VIA__HANDLE_CANCELLED;
 }
 
 via_handle *via_handle_unref(via_handle *handle)
@@ -122,10 +116,12 @@ via_handle *via_handle_unref(via_handle *handle)
     if (!handle)
         return NULL;
     via_loop *loop = handle->loop;
-    if (handle->sort == VIA__HANDLE_POSTED)
+    if (handle->sort == VIA__HANDLE_POSTED) {
         via__posted_unref(handle);
-    else
+    } else {
+        via__loop_note_thread(loop, "via_handle_unref");
         unref(handle);
+    }
     via__loop_unpin(loop);
     return NULL;
 }

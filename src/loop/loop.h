@@ -165,6 +165,13 @@ int via__loop_check(const via_loop *loop);
 // The same for functions that are for any thread.
 int via__loop_check_any(const via_loop *loop);
 
+// In debug mode, of an open loop: VIA_EFOREIGN in any thread but its own.  For functions of the loop's thread
+// that a closed loop answers too.
+int via__loop_check_thread(const via_loop *loop);
+
+// The same for functions without a status: tells the log hook.
+void via__loop_note_thread(const via_loop *loop, const char *function);
+
 // For the callback of an event, in a forked child that runs a base with a loop of its parent's: 1, and the
 // event is gone from the child's base.
 int via__loop_leave_to_parent(const via_loop *loop, struct event *event);

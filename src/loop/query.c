@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "loop/loop.h"
 
 int via__loop_check_any(const via_loop *loop)
@@ -24,6 +25,21 @@ int via__loop_check(const via_loop *loop)
         atomic_load_explicit(&loop->owner, memory_order_relaxed) != via__loop_thread())
         return VIA_EFOREIGN;
     return loop->closing ? VIA_ECLOSED : 0; // asked by code of the program that the closing calls
+}
+
+int via__loop_check_thread(const via_loop *loop)
+{
+    // Relaxed, both: as above.
+    if (!atomic_load_explicit(&loop->debug, memory_order_relaxed) || via__loop_is_closed(loop) ||
+        loop->generation != via__fork_generation())
+        return 0;
+    return atomic_load_explicit(&loop->owner, memory_order_relaxed) == via__loop_thread() ? 0 : VIA_EFOREIGN;
+}
+
+void via__loop_note_thread(const via_loop *loop, const char *function)
+{
+    if (via__loop_check_thread(loop) < 0)
+        via__log(VIA_LOG_ERROR, "%s() was called outside of the loop's thread", function);
 }
 
 int via__loop_leave_to_parent(const via_loop *loop, struct event *event)
@@ -55,13 +71,14 @@ via_loop *via_loop_current(void)
 
 struct event_base *via_loop_base(const via_loop *loop)
 {
-    return loop ? loop->base : NULL;
+    return loop && via__loop_check_thread(loop) == 0 ? loop->base : NULL;
 }
 
 int64_t via_loop_time_ns(const via_loop *loop)
 {
-    if (!loop)
-        return VIA_EINVAL;
+    int status = loop ? via__loop_check_thread(loop) : VIA_EINVAL;
+    if (status < 0)
+        return status;
     return loop->is_virtual ? loop->virtual_now_ns : via_now_ns();
 }
 
@@ -71,6 +88,9 @@ int via_loop_stats(via_loop *loop, struct via_loop_stats *stats)
         return VIA_EINVAL;
     if (loop->generation != via__fork_generation())
         return VIA_EFORKED;
+    int status = via__loop_check_thread(loop);
+    if (status < 0)
+        return status;
     *stats = (struct via_loop_stats){
         .ticks = loop->ticks,
         .callbacks = loop->callbacks,

@@ -65,6 +65,9 @@ int via_handle_when(const via_handle *handle, int64_t *when_ns)
 {
     if (!handle || !when_ns || handle->sort != VIA__HANDLE_TIMED)
         return VIA_EINVAL;
+    int status = via__loop_check_thread(handle->loop);
+    if (status < 0)
+        return status;
     *when_ns = ((const struct timer *)handle)->node.when_ns;
     return 0;
 }

@@ -2,6 +2,8 @@
 /* The executor that a loop uses when none is named: made, replaced, shut down. */
 #include "unit/bridge/bridge_fixture.h"
 
+#include <string.h>
+
 static via_executor *default_of(via_loop *loop)
 {
     via_executor *executor = NULL;
@@ -275,7 +277,42 @@ TEST(missing_and_closed_loops_are_refused)
     via_loop_unref(loop);
 }
 
-TEST_MAIN("bridge/default_executor", the_default_executor_is_made_at_first_use_and_kept,
+static void expect_advice(via_future *future, int status, const char *word)
+{
+    struct via_outcome outcome;
+    ck_assert_int_eq(via_future_outcome(future, &outcome), 0);
+    ck_assert_int_eq(outcome.status, status);
+    ck_assert_ptr_nonnull(outcome.message);
+    ck_assert_msg(strstr(outcome.message, word), "%s", outcome.message);
+    via_future_unref(future);
+}
+
+static void *start_in_foreign_loop(void *loop)
+{
+    struct via_call call = VIA_CALL(give_back, NULL);
+    expect_advice(via_run_in_executor(loop, NULL, &call), VIA_EFOREIGN, "via_call_soon_threadsafe()");
+    return NULL;
+}
+
+TEST(what_could_not_be_started_says_what_to_do)
+{
+    via_loop *loop = open_loop();
+    struct via_test_thread thread;
+    struct via_call call = VIA_CALL(NULL, NULL);
+    expect_advice(via_to_thread(give_back, NULL), VIA_ESTATE, "via_run_in_executor()");
+    expect_advice(via_run_in_executor(NULL, NULL, &call), VIA_EINVAL, "argument");
+    expect_advice(via_run_in_executor(loop, NULL, NULL), VIA_EINVAL, "argument");
+    expect_advice(via_run_in_executor(loop, NULL, &call), VIA_EINVAL, "argument");
+    ck_assert_int_eq(via_loop_set_debug(loop, 1), 0);
+    via_test_thread_start(&thread, start_in_foreign_loop, loop);
+    via_test_thread_join(&thread);
+    ck_assert_int_eq(via_loop_close(loop), 0);
+    expect_advice(via_future_new(loop), VIA_ECLOSED, "closed");
+    via_loop_unref(loop);
+}
+
+TEST_MAIN("bridge/default_executor", what_could_not_be_started_says_what_to_do,
+          the_default_executor_is_made_at_first_use_and_kept,
           any_executor_for_pointer_calls_can_be_the_default, null_goes_back_to_a_pool_of_the_loops_own,
           an_executor_that_cannot_run_pointer_calls_is_refused,
           shutting_down_waits_for_the_calls_without_blocking_the_loop,

@@ -2,6 +2,8 @@
 /* Futures of a loop that the program settles itself: states, outcomes, ownership, unseen errors. */
 #include "unit/bridge/bridge_fixture.h"
 
+#include <viaduct/log.h>
+
 TEST(a_new_future_is_pending)
 {
     via_loop *loop = open_loop();
@@ -323,6 +325,15 @@ TEST(futures_outlive_their_loop)
     via_future_unref(pending);
 }
 
+static int lines_heard;
+
+static void count_line(enum via_log_level level, const char *text, void *count)
+{
+    (void)level;
+    (void)text;
+    ++*(int *)count;
+}
+
 static void *settle_foreign_future(void *future)
 {
     int value = 0;
@@ -331,6 +342,19 @@ static void *settle_foreign_future(void *future)
     ck_assert_int_eq(via_future_cancel(future), VIA_EFOREIGN);
     ck_assert_int_eq(via_future_add_done_callback(future, never_done, NULL), VIA_EFOREIGN);
     ck_assert_int_eq(via_future_remove_done_callback(future, never_done, NULL), VIA_EFOREIGN);
+    struct via_outcome outcome;
+    via_cfuture *cf = NULL;
+    ck_assert_int_eq(via_future_state(future), VIA_EFOREIGN);
+    ck_assert_int_eq(via_future_done(future), VIA_EFOREIGN);
+    ck_assert_int_eq(via_future_outcome(future, &outcome), VIA_EFOREIGN);
+    ck_assert_int_eq(via_future_result(future, NULL), VIA_EFOREIGN);
+    ck_assert_int_eq(via_future_take(future, &outcome), VIA_EFOREIGN);
+    ck_assert_int_eq(via_future_cfuture(future, &cf), VIA_EFOREIGN);
+    ck_assert_ptr_null(cf);
+    via_set_log_hook(count_line, &lines_heard);
+    ck_assert_ptr_null(via_future_unref(via_future_ref(future)));
+    via_set_log_hook(NULL, NULL);
+    ck_assert_int_eq(lines_heard, 2);
     return NULL;
 }
 

@@ -5,6 +5,8 @@
 
 #include "unit/loop/loop_fixture.h"
 
+#include <viaduct/log.h>
+
 struct report {
     int count;
     int64_t took_ns;
@@ -119,6 +121,15 @@ static void *use_foreign_loop(void *arg)
     ck_assert_int_eq(via_loop_add_signal_handler(loop, SIGUSR1, never_called, NULL), VIA_EFOREIGN);
     ck_assert_int_eq(via_loop_remove_signal_handler(loop, SIGUSR1), VIA_EFOREIGN);
     ck_assert_ptr_eq(handle, (via_handle *)&history);
+    struct via_loop_stats stats;
+    struct via_exception exception = {.message = "nothing"};
+    ck_assert_int_eq(via_loop_stats(loop, &stats), VIA_EFOREIGN);
+    ck_assert_int_eq(via_loop_set_exception_handler(loop, NULL, NULL), VIA_EFOREIGN);
+    ck_assert_int_eq(via_loop_call_exception_handler(loop, &exception), VIA_EFOREIGN);
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, 1), VIA_EFOREIGN);
+    ck_assert_int_eq(via_loop_set_debug(loop, 0), VIA_EFOREIGN);
+    ck_assert_int_eq((int)via_loop_time_ns(loop), VIA_EFOREIGN);
+    ck_assert_ptr_null(via_loop_base(loop));
     ck_assert_int_eq(via_call_soon_threadsafe(loop, say, "posted", NULL), 0);
     return NULL;
 }
@@ -132,6 +143,37 @@ TEST(debug_mode_refuses_a_foreign_thread)
     via_test_thread_join(&thread);
     run_one_tick(loop);
     ASSERT_RECORD(&history, "posted");
+    close_loop(loop);
+}
+
+static void hear(enum via_log_level level, const char *text, void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(level, VIA_LOG_ERROR);
+    via_test_record(&history, "%s", text);
+}
+
+/* A timer's handle, with a reference to give back. */
+static void *use_foreign_handle(void *handle)
+{
+    int64_t when_ns;
+    ck_assert_int_eq(via_handle_cancelled(handle), VIA_EFOREIGN);
+    ck_assert_int_eq(via_handle_when(handle, &when_ns), VIA_EFOREIGN);
+    return via_handle_unref(handle);
+}
+
+TEST(debug_mode_refuses_or_reports_the_foreign_use_of_a_handle)
+{
+    via_loop *loop = open_loop();
+    via_handle *handle = NULL;
+    struct via_test_thread thread;
+    ck_assert_int_eq(via_loop_set_debug(loop, 1), 0);
+    ck_assert_int_eq(via_call_later(loop, VIA_S, never_called, NULL, &handle), 0);
+    via_set_log_hook(hear, NULL);
+    via_test_thread_start(&thread, use_foreign_handle, handle);
+    via_test_thread_join(&thread);
+    via_set_log_hook(NULL, NULL);
+    ASSERT_RECORD(&history, "via_handle_unref() was called outside of the loop's thread");
     close_loop(loop);
 }
 
@@ -209,8 +251,9 @@ TEST(the_environment_turns_debug_mode_on)
     close_loop(loop);
 }
 
-TEST_MAIN("loop/debug", a_slow_callback_is_reported, slow_timers_and_readers_are_reported,
-          a_quick_callback_is_not_reported, nothing_is_slow_outside_debug_mode,
-          a_threshold_must_not_be_negative, debug_mode_refuses_a_foreign_thread,
-          debug_mode_refuses_to_cancel_from_a_foreign_thread, outside_debug_mode_the_thread_is_not_checked,
-          the_thread_that_runs_a_loop_owns_it, the_environment_turns_debug_mode_on)
+TEST_MAIN("loop/debug", debug_mode_refuses_or_reports_the_foreign_use_of_a_handle,
+          a_slow_callback_is_reported, slow_timers_and_readers_are_reported, a_quick_callback_is_not_reported,
+          nothing_is_slow_outside_debug_mode, a_threshold_must_not_be_negative,
+          debug_mode_refuses_a_foreign_thread, debug_mode_refuses_to_cancel_from_a_foreign_thread,
+          outside_debug_mode_the_thread_is_not_checked, the_thread_that_runs_a_loop_owns_it,
+          the_environment_turns_debug_mode_on)
