@@ -570,8 +570,14 @@ static void cannot_be_watched(struct via__worker *self)
     struct via__pool *pool = self->pool;
     pthread_mutex_lock(&pool->lock);
     count_off(self);
+    int nobody = pool->worker_count == 0;
+    // Another that is asleep comes for what waits.  None is started, which would fare no better.
+    struct via__worker *woken = pool->idle_count ? via__pool_want_worker(pool, NULL) : NULL;
+    via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
-    via__pool_flush(pool, VIA_ENOMEM);
+    via__worker_unpark(woken);
+    if (nobody)
+        via__pool_flush(pool, VIA_ENOMEM);
 }
 
 static void *worker_main(void *arg)
