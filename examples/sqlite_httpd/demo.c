@@ -121,6 +121,14 @@ static int write_plot(const char *path, const struct phase phases[PHASES])
     return 0;
 }
 
+int demo_check(const struct demo_options *options)
+{
+    if (svg_check(options->plot) == 0)
+        return 0;
+    fprintf(stderr, "sqlite_httpd: %s: %s\n", options->plot, strerror(errno));
+    return -1;
+}
+
 int demo_run(const struct demo_options *options)
 {
     struct phase phases[PHASES] = {0};

@@ -14,6 +14,9 @@ struct demo_options {
     uint64_t seed;     /* of the random arrivals */
 };
 
+/* Looks for what would spoil its end, before it begins.  0, or -1 after saying what is wrong. */
+int demo_check(const struct demo_options *options);
+
 /* Runs it and prints the table.  0, or -1 after saying what went wrong. */
 int demo_run(const struct demo_options *options);
 

@@ -173,6 +173,8 @@ int main(int argc, char **argv)
     /* A client that leaves while it is written to is no reason to die. */
     signal(SIGPIPE, SIG_IGN);
     via_set_log_hook(on_log, NULL);
+    if (program.is_demo && demo_check(&program.demo) < 0)
+        return EXIT_FAILURE;
     if (import_once(program.server.database, program.data) < 0)
         return EXIT_FAILURE;
     int rc = program.is_demo ? demo_run(&program.demo) : serve(&program.server);

@@ -2,8 +2,10 @@
 #include "svg.h"
 #include "driver.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* The picture, and the plot's frame in it. */
 enum { WIDTH = 840, HEIGHT = 480, LEFT = 80, RIGHT = 800, TOP = 64, BOTTOM = 400, POINTS = 500 };
@@ -112,6 +114,18 @@ static void write_legend(FILE *file, const struct svg_series *series, int row)
     fprintf(file, "<text x=\"%d\" y=\"%d\">%s: p50 %.2f ms, p99 %.2f ms (dot)</text>\n", x + 36, y,
             series->label, percentile(series->values_ms, series->count, 0.5),
             percentile(series->values_ms, series->count, 0.99));
+}
+
+int svg_check(const char *path)
+{
+    int is_new = access(path, F_OK) < 0;
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -1;
+    close(fd);
+    if (is_new)
+        unlink(path);
+    return 0;
 }
 
 int svg_write(const char *path, const char *title, const struct svg_series *series, size_t count)

@@ -12,6 +12,9 @@ struct svg_series {
     size_t count;
 };
 
+/* Tries whether a plot could be written there, and leaves no trace.  0, or -1 with errno set. */
+int svg_check(const char *path);
+
 /* Writes a cumulative plot over a logarithmic axis.  0, or -1 with errno set. */
 int svg_write(const char *path, const char *title, const struct svg_series *series, size_t count);
 
