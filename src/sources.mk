@@ -50,6 +50,7 @@ libviaduct_future_la_SOURCES = \
   src/future/wait.h \
   src/future/watch.c
 libviaduct_executor_la_SOURCES = \
+  src/executor/caller.c \
   src/executor/cancel.c \
   src/executor/custom.c \
   src/executor/custom.h \

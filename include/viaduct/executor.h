@@ -23,7 +23,7 @@
 /** How an executor is shut down. */
 enum via_shutdown_flags {
     VIA_SHUTDOWN_CANCEL_QUEUED = 1 << 0, /**< cancel what has not started; else it still runs */
-    /** Also ask the running calls to stop, with those that run inside them in the same thread. */
+    /** Also ask the running calls to stop, with those that run inside them in the same worker. */
     VIA_SHUTDOWN_CANCEL_RUNNING = 1 << 1
 };
 
@@ -43,7 +43,8 @@ struct via_executor_stats {
     size_t workers_peak; /**< the most there ever were */
     size_t queued;       /**< calls waiting to start */
     size_t queued_peak;  /**< the most that ever waited */
-    size_t running;      /**< calls under way */
+    size_t running;      /**< calls under way: in the executor's threads, within other calls there as well,
+                          *   and in threads that run what they submitted (VIA_FULL_CALLER_RUNS) */
     uint64_t submitted;  /**< calls accepted */
     uint64_t completed;  /**< calls whose function returned */
     uint64_t cancelled;  /**< calls cancelled before they started */
@@ -172,6 +173,10 @@ VIA_PUBLIC int via_executor_shutdown(via_executor *executor, unsigned flags, int
 
 /**
  * Lists the calls that are running, the longest first: after a shutdown that timed out, those left behind.
+ *
+ * A worker that waits for a call may run it meanwhile, and a strand's calls run within a call of the pool
+ * that it is on.  Such calls are listed too, with the thread they are in: of the calls in one thread the
+ * last one listed is the innermost, whose function the others wait for.
  *
  * - Ownership: borrows `executor`.
  * - Threads: any.

@@ -13,8 +13,6 @@
 
 static via_job *new_job(struct via__custom *custom, via_cfuture *cf)
 {
-    const struct via__call_extra *extra = via__job_extra(cf);
-    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
     via_job *job = calloc(1, sizeof *job);
     if (!job)
         return NULL;
@@ -22,8 +20,7 @@ static via_job *new_job(struct via__custom *custom, via_cfuture *cf)
     job->cf = via_cfuture_ref(cf);
     // Relaxed: the submitter sees it, and nobody else has a reference yet.
     atomic_fetch_or_explicit(&cf->state, VIA__KEPT, memory_order_relaxed);
-    job->call.name = extra ? extra->name : NULL;
-    job->call.function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
+    job->call = via__job_describe(cf, 0, 0);
     via__list_init(&job->link);
     cf->link = (uintptr_t)job; // free until the future is done; for claimed()
     via__executor_live(&custom->base);

@@ -193,6 +193,19 @@ static inline struct via__call_extra *via__job_extra(const via_cfuture *cf)
     return state & VIA__CALL_EXTRA ? (struct via__call_extra *)cf->extra : NULL;
 }
 
+// What a list of calls says of one that has not returned.
+static inline struct via_stuck_call via__job_describe(const via_cfuture *cf, long thread_id,
+                                                      int64_t running_ns)
+{
+    const struct via__call_extra *extra = via__job_extra(cf);
+    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
+    return (struct via_stuck_call){.name = extra ? extra->name : NULL,
+                                   .function = bytes ? (void *)(uintptr_t)extra->bytes_fn
+                                                     : (void *)(uintptr_t)cf->function,
+                                   .running_ns = running_ns,
+                                   .thread_id = thread_id};
+}
+
 static inline int via__job_priority(const via_cfuture *cf)
 {
     const struct via__call_extra *extra = via__job_extra(cf);

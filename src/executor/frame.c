@@ -162,7 +162,7 @@ void via__frame_push(struct via__frame *frame)
         frame->started_ns = via_now_ns();
         set_nested(frame);
     } else if (self.activity) {
-        // Release: who takes the pointer out in via__activity_look() sees the call's fields.
+        // Release: who takes the pointer out in look_at() sees the call's fields.
         atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
     }
 }
@@ -200,7 +200,7 @@ void via__frame_job_over(const struct via__frame *frame)
         via__activity_job_over(self.activity);
 }
 
-void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)
+static void look_at(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)
 {
     // Acquire: pairs with the release in via__frame_push().
     via_cfuture *cf = atomic_exchange_explicit(&activity->current, NULL, memory_order_acquire);
@@ -209,6 +209,37 @@ void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture
     look(cf, arg);
     // Release: the look comes before via__frame_pop() goes on.
     atomic_store_explicit(&activity->current, cf, memory_order_release);
+}
+
+struct each {
+    struct via__activity *activity;
+    long thread_id;
+    via__call_look_fn look;
+    void *arg;
+};
+
+static void show(const struct each *each, const via_cfuture *cf, int64_t started_ns)
+{
+    struct via_stuck_call call = via__job_describe(cf, each->thread_id, via_now_ns() - started_ns);
+    each->look(cf, &call, each->arg);
+}
+
+static void show_each(via_cfuture *cf, void *arg)
+{
+    const struct each *each = arg;
+    // Relaxed: for reports.
+    int64_t started_ns = atomic_load_explicit(&each->activity->started_ns, memory_order_relaxed);
+    show(each, cf, started_ns);
+    pthread_mutex_lock(&nested_lock);
+    for (struct via__frame *frame = each->activity->nested; frame && frame->caller; frame = frame->caller)
+        show(each, frame->cf, frame->started_ns);
+    pthread_mutex_unlock(&nested_lock);
+}
+
+void via__activity_each(struct via__activity *activity, long thread_id, via__call_look_fn look, void *arg)
+{
+    struct each each = {activity, thread_id, look, arg};
+    look_at(activity, show_each, &each);
 }
 
 struct call_look {
@@ -241,6 +272,6 @@ static void look_for_call(via_cfuture *cf, void *arg)
 via_cfuture *via__activity_call(struct via__activity *activity, const via_cfuture *root, size_t depth)
 {
     struct call_look look = {.activity = activity, .root = root, .depth = depth};
-    via__activity_look(activity, look_for_call, &look);
+    look_at(activity, look_for_call, &look);
     return look.found;
 }

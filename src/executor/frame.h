@@ -50,8 +50,12 @@ static inline void via__activity_job_over(struct via__activity *activity)
 // Registers the activity of this thread; its outermost calls are shown there.
 void via__frame_set_activity(struct via__activity *activity);
 
-// Looks at another thread's current call: calls `look` with it, if there is one.
-void via__activity_look(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg);
+// What is shown of a running call, whose future is borrowed.
+typedef void (*via__call_look_fn)(const via_cfuture *cf, const struct via_stuck_call *call, void *arg);
+
+// Shows the calls on another thread's stack, whatever their executors; of the outermost it is known when its
+// batch began.
+void via__activity_each(struct via__activity *activity, long thread_id, via__call_look_fn look, void *arg);
 
 // The calls on another thread's stack, from the outermost in, whatever their executors: the one at `depth`,
 // with a reference, or NULL.  `root` is the one at depth 0 as it was found before, and NULL when that is

@@ -35,12 +35,8 @@ struct run {
 
 static void begin(struct run *run, via_cfuture *cf)
 {
-    const struct via__call_extra *extra = via__job_extra(cf);
-    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
     run->cf = via_cfuture_ref(cf);
-    run->call.name = extra ? extra->name : NULL;
-    run->call.function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
-    run->call.thread_id = via__thread_id();
+    run->call = via__job_describe(cf, via__thread_id(), 0);
     run->started_ns = via_now_ns();
 }
 

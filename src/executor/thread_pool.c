@@ -92,6 +92,7 @@ static struct via__pool *new_pool(const struct via_thread_pool_options *options)
     init_sync(pool);
     via__list_init(&pool->workers);
     via__list_init(&pool->exited);
+    via__list_init(&pool->callers);
     via__list_init(&pool->exit_node.link);
     via__executor_init(&pool->base, &via__pool_kind);
     return pool;
@@ -320,22 +321,18 @@ static int submit(via_executor *executor, via_cfuture *job, enum via__submit how
     if (status == 0)
         woken = via__pool_want_worker(pool, NULL);
     else if (caller_runs)
+        status = via__caller_begin(pool, job);
+    if (status == 0 && caller_runs)
         pool->submitted++;
-    else
+    else if (status < 0)
         pool->rejected++;
     pthread_mutex_unlock(&pool->lock);
     if (waited)
         via__deadlock_end_room();
     via__worker_unpark(woken);
-    if (!caller_runs)
-        return status;
-    // Counted like a helper's run: it completes without a worker.  The caller's reference on the pool lasts.
-    if (via__job_execute(job)) {
-        pthread_mutex_lock(&pool->lock);
-        pool->retired_runs++;
-        pthread_mutex_unlock(&pool->lock);
-    }
-    return 0;
+    if (status == 0 && caller_runs)
+        via__caller_run(pool, job);
+    return status;
 }
 
 static int is_dead(const void *item)
@@ -471,6 +468,7 @@ static void cancel_running(struct via__pool *pool)
         }
         via_cfuture_unref(root);
     }
+    via__callers_cancel(pool);
 }
 
 static void stop(struct via__pool *pool)
@@ -483,12 +481,18 @@ static void stop(struct via__pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
+// Under the lock: whether there are threads with calls, or for them.
+static int is_busy(const struct via__pool *pool)
+{
+    return !via__list_empty(&pool->workers) || !via__list_empty(&pool->callers);
+}
+
 static int wait_for_end(struct via__pool *pool, int64_t deadline_ns)
 {
     pthread_mutex_lock(&pool->lock);
-    while (!via__list_empty(&pool->workers) && deadline_ns > 0 && via_now_ns() < deadline_ns)
+    while (is_busy(pool) && deadline_ns > 0 && via_now_ns() < deadline_ns)
         cond_wait_until(&pool->ended, &pool->lock, deadline_ns);
-    int left = !via__list_empty(&pool->workers);
+    int left = is_busy(pool);
     pthread_mutex_unlock(&pool->lock);
     return left ? VIA_ETIMEDOUT : 0;
 }
@@ -528,10 +532,38 @@ static void released(via_executor *executor)
     via__pool_reap(pool);
 }
 
+// Under the lock: shows every call under way.
+static void each_call(struct via__pool *pool, via__call_look_fn look, void *arg)
+{
+    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
+        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
+        // Relaxed: for reports.
+        long thread_id = atomic_load_explicit(&worker->thread_id, memory_order_relaxed);
+        via__activity_each(&worker->activity, thread_id, look, arg);
+    }
+    via__callers_each(pool, look, arg);
+}
+
+struct running {
+    const via_executor *executor;
+    struct via_executor_stats *stats;
+};
+
+static void count_running(const via_cfuture *cf, const struct via_stuck_call *call, void *arg)
+{
+    const struct running *running = arg;
+    // What runs inside, a strand's call or one of another pool's, is counted there.
+    if (via__job_executor(cf) != running->executor)
+        return;
+    running->stats->running++;
+    if (call->running_ns > running->stats->oldest_running_ns)
+        running->stats->oldest_running_ns = call->running_ns;
+}
+
 static void pool_stats(via_executor *executor, struct via_executor_stats *stats)
 {
     struct via__pool *pool = (struct via__pool *)executor;
-    int64_t now_ns = via_now_ns();
+    struct running running = {executor, stats};
     pthread_mutex_lock(&pool->lock);
     stats->workers = (size_t)pool->worker_count;
     stats->workers_max = (size_t)pool->options.max_workers;
@@ -551,24 +583,22 @@ static void pool_stats(via_executor *executor, struct via_executor_stats *stats)
         struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
         // Relaxed: figures.
         stats->completed += atomic_load_explicit(&worker->runs, memory_order_relaxed);
-        if (!atomic_load_explicit(&worker->activity.current, memory_order_relaxed))
-            continue;
-        int64_t running_ns =
-            now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
-        stats->running++;
-        if (running_ns > stats->oldest_running_ns)
-            stats->oldest_running_ns = running_ns;
     }
+    each_call(pool, count_running, &running);
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void describe(via_cfuture *cf, void *arg)
+struct listing {
+    struct via_stuck_call *calls;
+    size_t capacity, count;
+};
+
+static void list_call(const via_cfuture *cf, const struct via_stuck_call *call, void *arg)
 {
-    struct via_stuck_call *call = arg;
-    const struct via__call_extra *extra = via__job_extra(cf);
-    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
-    call->name = extra ? extra->name : NULL;
-    call->function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
+    struct listing *listing = arg;
+    (void)cf;
+    if (listing->count++ < listing->capacity)
+        listing->calls[listing->count - 1] = *call;
 }
 
 static int longest_first(const void *left, const void *right)
@@ -581,26 +611,13 @@ static int longest_first(const void *left, const void *right)
 static int pool_stuck(via_executor *executor, struct via_stuck_call *calls, size_t capacity)
 {
     struct via__pool *pool = (struct via__pool *)executor;
-    int64_t now_ns = via_now_ns();
-    size_t count = 0;
+    struct listing listing = {.calls = calls, .capacity = capacity};
     pthread_mutex_lock(&pool->lock);
-    for (struct via__list *at = pool->workers.next; at != &pool->workers; at = at->next) {
-        struct via__worker *worker = VIA__CONTAINER_OF(at, struct via__worker, link);
-        struct via_stuck_call call = {0};
-        via__activity_look(&worker->activity, describe, &call);
-        if (!call.function)
-            continue;
-        // Relaxed: figures.
-        call.running_ns = now_ns - atomic_load_explicit(&worker->activity.started_ns, memory_order_relaxed);
-        call.thread_id = atomic_load_explicit(&worker->thread_id, memory_order_relaxed);
-        if (count < capacity)
-            calls[count] = call;
-        count++;
-    }
+    each_call(pool, list_call, &listing);
     pthread_mutex_unlock(&pool->lock);
     if (capacity)
-        qsort(calls, count < capacity ? count : capacity, sizeof *calls, longest_first);
-    return (int)count;
+        qsort(calls, listing.count < capacity ? listing.count : capacity, sizeof *calls, longest_first);
+    return (int)listing.count;
 }
 
 static via_cfuture *depends(via_executor *executor, via_cfuture *job)
@@ -625,6 +642,7 @@ const struct via__executor_kind via__pool_kind = {.name = "thread pool",
                                                   .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
                                                   .submit = submit_and_sweep,
                                                   .claimed = claimed,
+                                                  .exited = via__caller_exited,
                                                   .shutdown = pool_shutdown,
                                                   .released = released,
                                                   .stats = pool_stats,

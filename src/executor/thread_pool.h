@@ -85,6 +85,7 @@ struct via__pool {
     pthread_mutex_t lock; // guards what follows
     struct via__queue queues[VIA__LEVELS];
     struct via__list workers, exited;
+    struct via__list callers; // calls that their submitters run: see caller.c
     struct via__worker *idle; // a stack: the last parked is woken first
     struct via__worker *sentry;
     int worker_count, idle_count, next_number;
@@ -166,6 +167,21 @@ static inline void via__worker_unpark(struct via__worker *worker)
 
 // Under the lock: takes the whole idle stack and the sentry off, to be unparked.
 void via__pool_wake_all(struct via__pool *pool);
+
+// caller.c.  Under the lock: enters a call that this thread is to run; 0 or VIA_ENOMEM.
+int via__caller_begin(struct via__pool *pool, via_cfuture *job);
+
+// Runs an entered call.  Not under the lock.
+void via__caller_run(struct via__pool *pool, via_cfuture *job);
+
+// For the pool's kind: the call may have ended the thread of its submitter.
+void via__caller_exited(via_executor *executor, const via_cfuture *job);
+
+// Asks each of them to stop.  Not under the lock.
+void via__callers_cancel(struct via__pool *pool);
+
+// Under the lock: shows each of them.
+void via__callers_each(struct via__pool *pool, via__call_look_fn look, void *arg);
 
 // Takes every queued and slotted job out and ends it: cancelled, or failed with a status.
 void via__pool_flush(struct via__pool *pool, int status);

@@ -179,6 +179,61 @@ TEST(shutdown_with_only_cancelled_calls_returns)
     via_executor_unref(pool);
 }
 
+/* A call that waits for another, which its worker runs itself. */
+static int wait_for_inner(void *arg, void **result)
+{
+    const struct via_call *inner = arg;
+    via_cfuture *cf = submit_call(inner->cancel_arg, inner);
+    int status = status_of(cf);
+
+    (void)result;
+    via_cfuture_unref(cf);
+    return status;
+}
+
+/* The strand's pump is a call of the pool's, as a call that a worker runs for itself is. */
+static void expect_the_inner_call(via_executor *on, via_executor *pool)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    struct via_call inner = VIA_CALL(via_test_gate_call, &gate), outer = VIA_CALL(wait_for_inner, &inner);
+    struct via_stuck_call stuck[4];
+    via_cfuture *cf;
+
+    inner.name = "inner";
+    inner.cancel_arg = on;
+    outer.name = "outer";
+    cf = submit_call(pool, &outer);
+    via_test_gate_await(&gate, 1);
+    ck_assert_uint_eq(stats_of(pool).running, 2);
+    int count = via_executor_stuck(pool, stuck, 4);
+    ck_assert_int_ge(count, 2);
+    ck_assert_str_eq(stuck[0].name, "outer");
+    ck_assert_str_eq(stuck[count - 1].name, "inner");
+    ck_assert_ptr_eq(stuck[count - 1].function, (void *)(uintptr_t)via_test_gate_call);
+    ck_assert_int_eq(stuck[count - 1].thread_id, stuck[0].thread_id);
+    ck_assert_int_ge(stuck[count - 1].running_ns, 0);
+    via_test_gate_open(&gate);
+    finish(cf);
+}
+
+TEST(a_call_that_runs_within_another_is_listed_as_the_last)
+{
+    via_executor *pool = pool_of(1);
+
+    expect_the_inner_call(pool, pool);
+    close_executor(pool);
+}
+
+TEST(a_strands_call_that_runs_within_another_is_listed_as_the_last)
+{
+    via_executor *pool = pool_of(1), *strand = NULL;
+
+    ck_assert_int_eq(via_serial_new(pool, &strand), 0);
+    expect_the_inner_call(strand, pool);
+    close_executor(strand);
+    close_executor(pool);
+}
+
 TEST(the_stuck_calls_are_listed_with_the_longest_first)
 {
     struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
@@ -522,6 +577,8 @@ TEST_MAIN("executor/pool_shutdown", shutdown_runs_what_is_queued, shutdown_ends_
           cancel_queued_cancels_what_has_not_started, cancel_queued_releases_those_who_wait,
           after_a_shutdown_that_timed_out_one_can_still_cancel, shutdown_with_only_cancelled_calls_returns,
           the_stuck_calls_are_listed_with_the_longest_first,
+          a_call_that_runs_within_another_is_listed_as_the_last,
+          a_strands_call_that_runs_within_another_is_listed_as_the_last,
           a_worker_that_waits_for_its_own_pools_end_is_a_deadlock, two_threads_may_wait_for_the_end_at_once,
           shutdown_with_a_full_queue_does_not_block,
           dropping_the_last_reference_finishes_the_work_and_ends_the_threads, a_future_outlives_its_pool,
