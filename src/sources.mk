@@ -64,6 +64,11 @@ libviaduct_executor_la_SOURCES = \
   src/executor/interrupt.c \
   src/executor/job.c \
   src/executor/map.c \
+  src/executor/pool_estimate.h \
+  src/executor/pool_report.c \
+  src/executor/pool_shutdown.c \
+  src/executor/pool_submit.c \
+  src/executor/pool_wake.c \
   src/executor/queue.c \
   src/executor/queue.h \
   src/executor/ring.c \
@@ -72,7 +77,10 @@ libviaduct_executor_la_SOURCES = \
   src/executor/thread_pool.c \
   src/executor/thread_pool.h \
   src/executor/timekeeper.c \
-  src/executor/worker.c
+  src/executor/worker.c \
+  src/executor/worker.h \
+  src/executor/worker_batch.c \
+  src/executor/worker_idle.c
 libviaduct_loop_la_SOURCES = \
   src/loop/arm.c \
   src/loop/exception.c \

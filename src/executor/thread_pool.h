@@ -3,15 +3,15 @@
  * The thread pool.
  *
  * Jobs wait in one queue for each priority, under `lock`.  A worker takes a *batch* of them at a time - one
- * if calls are long, up to BATCH_MAX if they are short - into its slots, and runs them in order.  Each slot
- * is emptied by an atomic exchange, by its worker or by a thief, so a job in a slot belongs to whoever got
- * it.
+ * if calls are long, up to VIA__BATCH_MAX if they are short - into its slots, and runs them in order.  Each
+ * slot is emptied by an atomic exchange, by its worker or by a thief, so a job in a slot belongs to whoever
+ * got it.
  *
  * Waking.  A worker is woken (or a thread started) by the thread that holds the lock and sees that the
  * backlog is worth it: the estimated time to run it exceeds the price of a wake-up.  At most one worker is
  * *waking* at a time; when it comes for its batch it looks again, and wakes the next.  One worker at a time
- * may *search*: spin briefly on `queued_hint` before it sleeps; while it does, nobody is woken.  The most
- * recently parked worker is woken first.
+ * may *search*: spin briefly on `queued_hint` and the ring before it sleeps; while it does, nobody is woken.
+ * The most recently parked worker is woken first.
  *
  * Estimates can be wrong: a call expected to be short may block, with a batch behind it.  So whenever there
  * is a backlog that was not worth a wake, one idle worker is the *sentry*: it sleeps in short naps, and when
@@ -20,28 +20,49 @@
  * may be is inside a function.
  *
  * The short way in.  While a worker is sure to look for jobs without being told, `open` says so, and plain
- * jobs come through the ring, without the lock.  It is open only if a worker searches; or one is awake and a
- * sentry cares for what that one may leave; or no worker sleeps and there may be no more of them.  Whoever
- * holds the lock and ends such a state closes the way first and then looks at the ring (via__pool_close());
- * a submitter fills its slot first and then looks at `open` again (submit_short()).  So one of the two sees
- * the other, and a job that no worker was to look for finds its submitter at the lock.  The ring's jobs are
- * the youngest of the normal priority: those in the queue go first, and what comes through the lock moves the
- * ring's into the queue before it.
+ * jobs come through the ring, without the lock.  It is open only if a worker searches; or one is awake, calls
+ * are brisk and a sentry cares for what that one may leave; or no worker sleeps and there may be no more of
+ * them.  Whoever holds the lock and ends such a state closes the way first and then looks at the ring
+ * (via__pool_close()); a submitter fills its slot first and then looks at `open` again (submit_short()).  So
+ * one of the two sees the other, and a job that no worker was to look for finds its submitter at the lock.
+ * The ring's jobs are the youngest of the normal priority: those in the queue go first, and what comes
+ * through the lock moves the ring's into the queue before it.
  *
- * What keeps it alive: one life for the users' references, one for each worker thread.
+ * Settling.  The rule above is may_open() in pool_wake.c.  via__pool_settle() applies it at the end of each
+ * section in which a worker took jobs, goes to search or to sleep, or leaves.  What ends such a state:
+ *
+ *   - A worker ends its search, lies down or leaves, or the pool stops or breaks.  The way is closed
+ *     first, and the ring looked at after that, by this thread or by the workers that it wakes.
+ *   - A worker is taken off the idle stack or the sentry's place.  The way may stay open: that worker is
+ *     being woken, and when it comes it closes the way and then looks.
+ *   - A batch shows that calls are not brisk any more.  The way is closed when the ring has been looked
+ *     at, and nobody looks again: the sentry, for whom it was open, is still there.
+ *
+ * Gathering.  While jobs stream in by the ring a worker that has just run several does not go to the lock for
+ * the first one that comes: it waits for as many as it took last, and one more, but about 2 us at most.  It
+ * is between two jobs all the while and comes to the lock however that ends, so the invariant holds, and the
+ * short way stays as it was.
+ *
+ * What keeps it alive: one life for the users' references, one for each worker thread, one for each call that
+ * its submitter runs.
  *
  * Lock order: a job's hashed lock, then `lock`; no function of the program runs under it.
+ *
+ * Where it is: thread_pool.c makes and frees pools; pool_submit.c has the ways in, and caller.c the calls
+ * that a submitter runs itself; pool_wake.c decides who is woken and whether the short way is open, and
+ * pool_estimate.h what a call is expected to take; worker.c is the life of a worker's thread, worker_batch.c
+ * its work and worker_idle.c its leisure; pool_shutdown.c ends a pool, and pool_report.c tells of it.
  */
 #ifndef VIADUCT_EXECUTOR_THREAD_POOL_H
 #define VIADUCT_EXECUTOR_THREAD_POOL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include <viaduct/thread_pool.h>
 
 #include "base/exit.h"
 #include "base/list.h"
-#include "base/park.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
 #include "executor/queue.h"
@@ -49,31 +70,8 @@
 
 #define VIA__BATCH_MAX 16
 #define VIA__LEVELS    3 // priorities
-#define VIA__BRISK_NS  500
 
-struct via__pool;
-
-struct via__worker {
-    struct via__list link; // in `workers` or, after its end, in `exited`
-    struct via__worker *idle_next;
-    struct via__pool *pool;
-    pthread_t thread;
-    int number;
-    struct via__parker parker;
-    int parked;               // on the idle stack or on sentry; guarded by the pool's lock
-    int batch;                // how many it took last; guarded by the pool's lock
-    int leaving;              // it does not come for work any more; guarded by the pool's lock
-    uint64_t seen_runs;       // what the sentry saw; guarded by the pool's lock
-    int64_t nap_ns;           // the worker's own, while on sentry
-    uint64_t ring_head;       // the worker's own: where the ring stood after its last batch
-    int ran;                  // the worker's own: the calls of its last batch, and
-    int64_t took_ns;          // how long they took
-    _Atomic int in_callbacks; // it runs callbacks of a concurrent future
-    _Atomic uint64_t runs;    // jobs run; written by the worker
-    _Atomic long thread_id;
-    _Alignas(64) struct via__activity activity;
-    _Alignas(64) _Atomic(via_cfuture *) slots[VIA__BATCH_MAX];
-};
+struct via__worker;
 
 struct via__pool {
     via_executor base; // first
@@ -107,8 +105,6 @@ struct via__pool {
     struct via__ring ring;                   // emptied under the lock
 };
 
-extern const struct via__executor_kind via__pool_kind;
-
 static inline size_t via__pool_queued(const struct via__pool *pool)
 {
     return pool->queues[0].count + pool->queues[1].count + pool->queues[2].count;
@@ -136,14 +132,34 @@ static inline void via__pool_publish_count(struct via__pool *pool)
         atomic_store_explicit(&pool->queued_hint, queued, memory_order_relaxed);
 }
 
-// Under the lock: whether calls were so short lately that to wait for a sentry's nap costs little.
-static inline int via__pool_is_brisk(const struct via__pool *pool)
+static inline struct via__queue *via__pool_normal_queue(struct via__pool *pool)
 {
-    return pool->mean_ns >= 0 && pool->mean_ns < VIA__BRISK_NS;
+    return &pool->queues[VIA_PRIORITY_HIGH - VIA_PRIORITY_NORMAL];
 }
 
 // Under the lock: the oldest job of a level, or NULL.
-via_cfuture *via__pool_pop(struct via__pool *pool, int level);
+static inline via_cfuture *via__pool_pop(struct via__pool *pool, int level)
+{
+    struct via__queue *queue = &pool->queues[level];
+    if (queue->count)
+        return via__queue_pop(queue);
+    return queue == via__pool_normal_queue(pool) ? via__ring_pop(&pool->ring) : NULL;
+}
+
+// Under the lock: how many jobs wait that nobody else has claimed.
+static inline size_t via__pool_live_count(const struct via__pool *pool)
+{
+    // Relaxed: a count; it may run ahead of the queue for a moment.
+    size_t count = via__pool_count(pool), dead = atomic_load_explicit(&pool->dead, memory_order_relaxed);
+    return count > dead ? count - dead : 0;
+}
+
+// pool_submit.c: what the executor's kind wants of a pool.
+int via__pool_submit(via_executor *executor, via_cfuture *job, enum via__submit how);
+void via__pool_claimed(via_executor *executor, via_cfuture *job, enum via__claim why);
+int via__pool_can_start(via_executor *executor, via_cfuture *job);
+
+// pool_wake.c
 
 // Under the lock: closes the short way in.  What the ring shows afterwards is all that came by it, but for
 // jobs whose submitters are on their way to the lock.
@@ -152,20 +168,11 @@ void via__pool_close(struct via__pool *pool);
 // Under the lock, after anything has changed: opens or closes the short way in.
 void via__pool_settle(struct via__pool *pool);
 
-// Under the lock: starts a worker.  0, VIA_ENOMEM or VIA_EAGAIN.
-int via__worker_start(struct via__pool *pool);
-
 // Under the lock: wakes a worker or starts one if the backlog wants it.  `self` is the worker that asks, or
 // NULL.  Returns the worker to unpark once the lock is open.
 struct via__worker *via__pool_want_worker(struct via__pool *pool, struct via__worker *self);
 
-static inline void via__worker_unpark(struct via__worker *worker)
-{
-    if (worker)
-        via__unpark(&worker->parker);
-}
-
-// Under the lock: takes the whole idle stack and the sentry off, to be unparked.
+// Under the lock: takes the whole idle stack and the sentry off, and unparks them.
 void via__pool_wake_all(struct via__pool *pool);
 
 // caller.c.  Under the lock: enters a call that this thread is to run; 0 or VIA_ENOMEM.
@@ -183,10 +190,17 @@ void via__callers_cancel(struct via__pool *pool);
 // Under the lock: shows each of them.
 void via__callers_each(struct via__pool *pool, via__call_look_fn look, void *arg);
 
+// pool_shutdown.c
+
 // Takes every queued and slotted job out and ends it: cancelled, or failed with a status.
 void via__pool_flush(struct via__pool *pool, int status);
 
-// Joins the threads that have ended.  Not under the lock.
-void via__pool_reap(struct via__pool *pool);
+int via__pool_shut_down(via_executor *executor, unsigned flags, int64_t deadline_ns);
+void via__pool_released(via_executor *executor);
+void via__pool_at_exit(struct via__exit_node *node);
+
+// pool_report.c
+void via__pool_stats(via_executor *executor, struct via_executor_stats *stats);
+int via__pool_stuck(via_executor *executor, struct via_stuck_call *calls, size_t capacity);
 
 #endif
