@@ -74,6 +74,8 @@ libviaduct_executor_la_SOURCES = \
   src/executor/ring.c \
   src/executor/ring.h \
   src/executor/serial.c \
+  src/executor/serial.h \
+  src/executor/serial_pump.c \
   src/executor/thread_pool.c \
   src/executor/thread_pool.h \
   src/executor/timekeeper.c \
