@@ -2,6 +2,9 @@
 #include <config.h>
 
 #include <stdint.h>
+#include <time.h>
+
+#include <viaduct/time.h>
 
 #include "base/lock.h"
 
@@ -29,6 +32,24 @@ void via__mutex_init(pthread_mutex_t *mutex)
 #endif
     pthread_mutex_init(mutex, &attr);
     pthread_mutexattr_destroy(&attr);
+}
+
+void via__cond_init(pthread_cond_t *cond)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_cond_init(cond, &attr);
+    pthread_condattr_destroy(&attr);
+}
+
+void via__cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
+{
+    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
+    if (deadline_ns == VIA_FOREVER)
+        pthread_cond_wait(cond, mutex);
+    else
+        pthread_cond_timedwait(cond, mutex, &until);
 }
 
 pthread_mutex_t *via__hashlock(const void *address)

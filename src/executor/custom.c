@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <viaduct/error.h>
 
@@ -129,16 +128,11 @@ static void cancel_running(struct via__custom *custom)
 
 static int wait_for_end(struct via__custom *custom, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
     int left;
     pthread_mutex_lock(&custom->lock);
     while ((left = !via__list_empty(&custom->queued) || !via__list_empty(&custom->runs)) && deadline_ns > 0 &&
-           via_now_ns() < deadline_ns) {
-        if (deadline_ns == VIA_FOREVER)
-            pthread_cond_wait(&custom->ended, &custom->lock);
-        else
-            pthread_cond_timedwait(&custom->ended, &custom->lock, &until);
-    }
+           via_now_ns() < deadline_ns)
+        via__cond_wait_until(&custom->ended, &custom->lock, deadline_ns);
     pthread_mutex_unlock(&custom->lock);
     return left ? VIA_ETIMEDOUT : 0;
 }
@@ -214,11 +208,7 @@ static void destroy(via_executor *executor)
 
 static void init_sync(struct via__custom *custom)
 {
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&custom->ended, &attr);
-    pthread_condattr_destroy(&attr);
+    via__cond_init(&custom->ended);
     via__mutex_init(&custom->lock);
     via__list_init(&custom->queued);
     via__list_init(&custom->runs);

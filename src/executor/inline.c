@@ -3,7 +3,6 @@
 #include <config.h>
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <viaduct/error.h>
 
@@ -128,14 +127,9 @@ static void cancel_running(struct inline_executor *self)
 
 static int wait_for_end(struct inline_executor *self, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
     pthread_mutex_lock(&self->lock);
-    while (self->running && deadline_ns > 0 && via_now_ns() < deadline_ns) {
-        if (deadline_ns == VIA_FOREVER)
-            pthread_cond_wait(&self->ended, &self->lock);
-        else
-            pthread_cond_timedwait(&self->ended, &self->lock, &until);
-    }
+    while (self->running && deadline_ns > 0 && via_now_ns() < deadline_ns)
+        via__cond_wait_until(&self->ended, &self->lock, deadline_ns);
     size_t left = self->running;
     pthread_mutex_unlock(&self->lock);
     return left ? VIA_ETIMEDOUT : 0;
@@ -211,11 +205,7 @@ int via_inline_new(via_executor **executor)
     struct inline_executor *self = calloc(1, sizeof *self);
     if (!self)
         return VIA_ENOMEM;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&self->ended, &attr);
-    pthread_condattr_destroy(&attr);
+    via__cond_init(&self->ended);
     via__mutex_init(&self->lock);
     via__list_init(&self->runs);
     via__executor_init(&self->base, &inline_kind);

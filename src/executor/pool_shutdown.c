@@ -3,11 +3,11 @@
 #include <config.h>
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/lock.h"
 #include "executor/thread_pool.h"
 #include "executor/worker.h"
 
@@ -106,16 +106,6 @@ static void stop(struct via__pool *pool)
     pthread_mutex_unlock(&pool->lock);
 }
 
-static void cond_wait_until(pthread_cond_t *cond, pthread_mutex_t *mutex, int64_t deadline_ns)
-{
-    if (deadline_ns == VIA_FOREVER) {
-        pthread_cond_wait(cond, mutex);
-        return;
-    }
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
-    pthread_cond_timedwait(cond, mutex, &until);
-}
-
 // Under the lock: whether there are threads with calls, or for them.
 static int is_busy(const struct via__pool *pool)
 {
@@ -126,7 +116,7 @@ static int wait_for_end(struct via__pool *pool, int64_t deadline_ns)
 {
     pthread_mutex_lock(&pool->lock);
     while (is_busy(pool) && deadline_ns > 0 && via_now_ns() < deadline_ns)
-        cond_wait_until(&pool->ended, &pool->lock, deadline_ns);
+        via__cond_wait_until(&pool->ended, &pool->lock, deadline_ns);
     int left = is_busy(pool);
     pthread_mutex_unlock(&pool->lock);
     return left ? VIA_ETIMEDOUT : 0;

@@ -4,7 +4,6 @@
 #include <config.h>
 
 #include <stdlib.h>
-#include <time.h>
 
 #include <viaduct/error.h>
 
@@ -128,15 +127,9 @@ static void cancel_running(struct via__strand *strand)
 
 static int wait_for_end(struct via__strand *strand, int64_t deadline_ns)
 {
-    struct timespec until = {.tv_sec = (time_t)(deadline_ns / VIA_S), .tv_nsec = (long)(deadline_ns % VIA_S)};
     pthread_mutex_lock(&strand->lock);
-    while ((strand->busy || via__strand_live_count(strand)) && deadline_ns > 0 &&
-           via_now_ns() < deadline_ns) {
-        if (deadline_ns == VIA_FOREVER)
-            pthread_cond_wait(&strand->idle, &strand->lock);
-        else
-            pthread_cond_timedwait(&strand->idle, &strand->lock, &until);
-    }
+    while ((strand->busy || via__strand_live_count(strand)) && deadline_ns > 0 && via_now_ns() < deadline_ns)
+        via__cond_wait_until(&strand->idle, &strand->lock, deadline_ns);
     int left = strand->busy || via__strand_live_count(strand);
     pthread_mutex_unlock(&strand->lock);
     return left ? VIA_ETIMEDOUT : 0;
@@ -267,11 +260,7 @@ int via_serial_new(via_executor *on, via_executor **executor)
     struct via__strand *strand = calloc(1, sizeof *strand);
     if (!strand)
         return VIA_ENOMEM;
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&strand->idle, &attr);
-    pthread_condattr_destroy(&attr);
+    via__cond_init(&strand->idle);
     via__mutex_init(&strand->lock);
     strand->on = via_executor_ref(on);
     via__executor_init(&strand->base, &strand_kind);

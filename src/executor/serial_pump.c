@@ -75,13 +75,9 @@ static void dead_over(struct via__strand *strand)
 
 static void note_running(struct via__strand *strand, via_cfuture *cf)
 {
-    const struct via__call_extra *extra = via__job_extra(cf);
-    int bytes = extra && extra->kind == VIA_CALL_BYTES_IN_OUT;
     pthread_mutex_lock(&strand->lock);
     strand->running = via_cfuture_ref(cf);
-    strand->call.name = extra ? extra->name : NULL;
-    strand->call.function = bytes ? (void *)(uintptr_t)extra->bytes_fn : (void *)(uintptr_t)cf->function;
-    strand->call.thread_id = via__thread_id();
+    strand->call = via__job_describe(cf, via__thread_id(), 0);
     strand->started_ns = via_now_ns();
     pthread_mutex_unlock(&strand->lock);
 }

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <viaduct/error.h>
 #include <viaduct/time.h>
@@ -97,17 +96,6 @@ static void name_pool(struct via__pool *pool)
     pool->options.name = pool->name;
 }
 
-static void init_sync(struct via__pool *pool)
-{
-    pthread_condattr_t attr;
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->room, &attr);
-    pthread_cond_init(&pool->ended, &attr);
-    pthread_condattr_destroy(&attr);
-    via__mutex_init(&pool->lock);
-}
-
 static struct via__pool *new_pool(const struct via_thread_pool_options *options)
 {
     struct via__pool *pool = aligned_alloc(64, (sizeof *pool + 63) & ~(size_t)63);
@@ -123,7 +111,9 @@ static struct via__pool *new_pool(const struct via_thread_pool_options *options)
         memcpy(pool->cpus, options->cpus, options->cpu_count * sizeof *pool->cpus);
     }
     name_pool(pool);
-    init_sync(pool);
+    via__cond_init(&pool->room);
+    via__cond_init(&pool->ended);
+    via__mutex_init(&pool->lock);
     via__list_init(&pool->workers);
     via__list_init(&pool->exited);
     via__list_init(&pool->callers);
