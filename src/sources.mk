@@ -112,6 +112,7 @@ libviaduct_bridge_la_SOURCES = \
   src/bridge/default_executor.c \
   src/bridge/future.c \
   src/bridge/future.h \
+  src/bridge/promise.c \
   src/bridge/run_in_executor.c \
   src/bridge/run_until_complete.c \
   src/bridge/wrap.c

@@ -12,16 +12,24 @@
 #include "bridge/future.h"
 #include "executor/executor.h"
 
-int via_loop_set_default_executor(via_loop *loop, via_executor *executor)
+// The bridge of a loop whose default executor was not shut down.
+static int bridge_with_executor(via_loop *loop, struct via__bridge **bridge)
 {
     int status = via__loop_check(loop);
     if (status < 0)
         return status;
-    struct via__bridge *bridge = via__bridge_of(loop);
-    if (!bridge)
+    *bridge = via__bridge_of(loop);
+    if (!*bridge)
         return VIA_ENOMEM;
-    if (bridge->executor_shut)
-        return VIA_ESHUTDOWN;
+    return (*bridge)->executor_shut ? VIA_ESHUTDOWN : 0;
+}
+
+int via_loop_set_default_executor(via_loop *loop, via_executor *executor)
+{
+    struct via__bridge *bridge;
+    int status = bridge_with_executor(loop, &bridge);
+    if (status < 0)
+        return status;
     if (executor && !(executor->kind->call_kinds & VIA_CALL_POINTER))
         return VIA_ENOTSUP;
     if (executor && via__executor_forked(executor))
@@ -34,14 +42,10 @@ int via_loop_set_default_executor(via_loop *loop, via_executor *executor)
 
 int via_loop_default_executor(via_loop *loop, via_executor **executor)
 {
-    int status = executor ? via__loop_check(loop) : VIA_EINVAL;
+    struct via__bridge *bridge;
+    int status = executor ? bridge_with_executor(loop, &bridge) : VIA_EINVAL;
     if (status < 0)
         return status;
-    struct via__bridge *bridge = via__bridge_of(loop);
-    if (!bridge)
-        return VIA_ENOMEM;
-    if (bridge->executor_shut)
-        return VIA_ESHUTDOWN;
     if (!bridge->executor)
         status = via_thread_pool_new(NULL, &bridge->executor);
     if (status == 0)

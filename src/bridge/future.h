@@ -109,20 +109,20 @@ via_future *via__future_failed(int status);
 void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
                       enum via__future_sort sort);
 
-// A fresh promise; NULL if memory ran out.
+// promise.c: a fresh one; NULL if memory ran out.
 via_future *via__promise_new(struct via__bridge *bridge);
 
 // Turns a pair whose job was never queued into a promise that has failed.
 void via__pair_fail(struct via__pair *pair, int status);
 
-// The same for a promise.
+// Fails with a text that says what to do.
 void via__promise_fail(via_future *future, int status);
-
-// In the loop's thread: the future is done from now on; its callbacks are scheduled.
-void via__future_settle(via_future *future, int state);
 
 void via__promise_finish(via_future *future, int status, int code, void *value, char *message);
 void via__promise_cancel(via_future *future);
+
+// In the loop's thread: the future is done from now on; its callbacks are scheduled.
+void via__future_settle(via_future *future, int state);
 
 // Marks that a completion will arrive: it holds a reference.  And that it has, or never will.
 void via__future_launch(via_future *future);
