@@ -80,7 +80,8 @@ void via__tick_by(via_loop *loop, int64_t when_ns)
 
 void via__tick_no_timer(via_loop *loop)
 {
-    if (!loop->in_tick && loop->armed == VIA__ARMED_AT && via__timers_next(loop) == VIA_FOREVER)
+    if (!loop->in_tick && !loop->napping && loop->armed == VIA__ARMED_AT &&
+        via__timers_next(loop) == VIA_FOREVER)
         disarm(loop);
 }
 
@@ -155,7 +156,8 @@ static int fall_asleep(via_loop *loop)
 
 void via__tick_arm(via_loop *loop)
 {
-    if (take_nap(loop))
+    loop->napping = take_nap(loop);
+    if (loop->napping)
         return;
     if (!fall_asleep(loop)) {
         via__tick_after_poll(loop);

@@ -89,6 +89,7 @@ struct via_loop {
     unsigned linger_skip, linger_penalty;
 
     // Naps: see nap.c.
+    int napping;           // nothing is signalled, so the timer of the tick must stay
     int64_t nap_ns;        // the longest; 0 without
     int64_t pace_ns;       // between two completions
     int64_t pace_since_ns; // the last look that found some ended

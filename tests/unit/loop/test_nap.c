@@ -106,6 +106,25 @@ TEST(it_can_be_turned_off)
     ck_assert_int_eq(via_loop_new_with(&options, &loop), VIA_EINVAL);
 }
 
+/* A callback of libevent's own may do that, without a tick. */
+TEST(a_nap_ends_although_the_last_timer_was_cancelled)
+{
+    via_loop *loop = busy_loop(50 * VIA_US);
+    via_handle *timer = NULL;
+
+    ck_assert_int_eq(via_call_later(loop, VIA_S, never_called, NULL, &timer), 0);
+    via__tick_arm(loop);
+    ck_assert(via__inbox_empty(&loop->inbox));
+    ck_assert_int_eq(via_handle_cancel(timer), 1);
+    // A post is not signalled now.
+    ck_assert(event_pending(&loop->tick_event, EV_TIMEOUT, NULL));
+    ck_assert_int_eq(via_call_soon_threadsafe(loop, stop_loop, loop, NULL), 0);
+    ck_assert_int_eq(event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY), 0);
+    ck_assert(via__inbox_empty(&loop->inbox));
+    via_handle_unref(timer);
+    end_loop(loop);
+}
+
 static int count_post(void *arg)
 {
     (*(int *)arg)++;
@@ -154,4 +173,4 @@ TEST(what_is_posted_during_naps_arrives)
 TEST_MAIN("loop/nap", a_nap_lasts_for_two_completions, few_calls_are_not_kept_waiting,
           calls_that_end_seldom_wake_the_loop, calls_too_short_for_those_in_flight_wake_the_loop,
           naps_that_bring_nothing_end, the_pace_is_learned_from_what_ends, it_can_be_turned_off,
-          what_is_posted_during_naps_arrives)
+          a_nap_ends_although_the_last_timer_was_cancelled, what_is_posted_during_naps_arrives)
