@@ -33,26 +33,54 @@ static int spill(struct via__pool *pool)
     return 0;
 }
 
-// Under the lock: queues a job, for which there is a worker then.
-static int push_job(struct via__pool *pool, via_cfuture *job)
+// Under the lock: as accepts(), and there is a worker: without any a job would be lost, so its start must be
+// known to have succeeded.
+static int accepts_and_runs(struct via__pool *pool)
 {
-    if (pool->worker_count == 0) {
-        // Without any worker a job would be lost, so its start must be known to have succeeded.
-        int status = via__worker_start(pool);
-        if (status < 0)
-            return status;
+    int status = accepts(pool);
+    return status == 0 && pool->worker_count == 0 ? via__worker_start(pool) : status;
+}
+
+// Under the lock: the ring has a place whose submitter is about to fill it, and what is behind it cannot be
+// moved.  A normal job must not pass that, so it goes behind it: 1.  0 if there is no such place; or an
+// error.
+static int push_behind(struct via__pool *pool, via_cfuture *job)
+{
+    int status;
+    while ((status = spill(pool)) == 0 && !via__ring_is_empty(&pool->ring)) {
+        if (via__ring_push(&pool->ring, job))
+            return 1;
+        via__pool_let_submitters_go_on(pool);
+        if ((status = accepts_and_runs(pool)) < 0)
+            break;
     }
-    int level = VIA_PRIORITY_HIGH - via__job_priority(job);
-    int status = &pool->queues[level] == via__pool_normal_queue(pool) ? spill(pool) : 0;
-    if (status == 0)
-        status = via__queue_push(&pool->queues[level], job);
-    if (status < 0)
-        return status;
+    return status;
+}
+
+static void note_peak(struct via__pool *pool)
+{
     size_t count = via__pool_count(pool);
-    via__pool_publish_count(pool);
     if (count > pool->queued_peak)
         pool->queued_peak = count;
-    pool->submitted++;
+}
+
+// Under the lock, when the pool accepts jobs: queues one, for which there is a worker then.
+static int push_job(struct via__pool *pool, via_cfuture *job)
+{
+    int level = VIA_PRIORITY_HIGH - via__job_priority(job);
+    int status = accepts_and_runs(pool);
+    if (status == 0 && &pool->queues[level] == via__pool_normal_queue(pool))
+        status = push_behind(pool, job);
+    if (status < 0)
+        return status;
+    if (status == 0) {
+        status = via__queue_push(&pool->queues[level], job);
+        if (status < 0)
+            return status;
+        pool->submitted++; // the ring counts its own
+    }
+    via__pool_publish_count(pool);
+    note_peak(pool);
     return 0;
 }
 
@@ -78,6 +106,7 @@ static int wait_for_room(struct via__pool *pool, int *waited)
 static int make_room(struct via__pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
+    note_peak(pool);
     int status = spill(pool);
     pthread_mutex_unlock(&pool->lock);
     return status;
@@ -103,7 +132,8 @@ static void look_after(struct via__pool *pool)
     pthread_mutex_lock(&pool->lock);
     if (!pool->worker_count)
         status = pool->broken ? VIA_EBROKEN : pool->stopping ? VIA_ESHUTDOWN : via__worker_start(pool);
-    struct via__worker *woken = via__pool_want_worker(pool, NULL);
+    // Else none may be started any more.
+    struct via__worker *woken = status == 0 ? via__pool_want_worker(pool, NULL) : NULL;
     pthread_mutex_unlock(&pool->lock);
     via__worker_unpark(woken);
     if (status < 0)

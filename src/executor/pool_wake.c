@@ -3,6 +3,8 @@
    waits.  The design is at the head of thread_pool.h. */
 #include <config.h>
 
+#include <time.h>
+
 #include "executor/pool_estimate.h"
 #include "executor/thread_pool.h"
 #include "executor/worker.h"
@@ -34,6 +36,19 @@ void via__pool_settle(struct via__pool *pool)
     // by whoever closes it the next time.
     else if (!atomic_load_explicit(&pool->open, memory_order_relaxed))
         atomic_store_explicit(&pool->open, 1, memory_order_relaxed);
+}
+
+int via__pool_may_lose_worker(const struct via__pool *pool)
+{
+    return !via__pool_has(pool, 1) && via__ring_is_empty(&pool->ring);
+}
+
+void via__pool_let_submitters_go_on(struct via__pool *pool)
+{
+    static const struct timespec moment = {.tv_nsec = 20 * VIA_US};
+    pthread_mutex_unlock(&pool->lock);
+    nanosleep(&moment, NULL);
+    pthread_mutex_lock(&pool->lock);
 }
 
 // Whether the program's code runs in the worker, which may take as long as it likes.

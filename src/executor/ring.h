@@ -75,6 +75,15 @@ static inline size_t via__ring_count(const struct via__ring *ring)
                : 0;
 }
 
+// The consumer's: whether every place that was taken has been filled and emptied.  If not, and there is no
+// item, some producer is about to fill its place, and may hide items of others.
+static inline int via__ring_is_empty(const struct via__ring *ring)
+{
+    // Relaxed: whoever is sure to have pushed before has told this thread so by other means, as the pool's
+    // lock.
+    return atomic_load_explicit(&ring->tail, memory_order_relaxed) == via__ring_head(ring);
+}
+
 // How many items were ever pushed.
 static inline uint64_t via__ring_pushed(const struct via__ring *ring)
 {

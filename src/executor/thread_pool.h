@@ -168,6 +168,13 @@ void via__pool_close(struct via__pool *pool);
 // Under the lock, after anything has changed: opens or closes the short way in.
 void via__pool_settle(struct via__pool *pool);
 
+// Under the lock: whether a worker that has looked for jobs may end.  Not while a submitter is about to fill
+// its place in the ring: behind it may be jobs that were accepted long ago.
+int via__pool_may_lose_worker(const struct via__pool *pool);
+
+// Under the lock, which it opens meanwhile: some submitter is about to fill its place, as soon as it is let.
+void via__pool_let_submitters_go_on(struct via__pool *pool);
+
 // Under the lock: wakes a worker or starts one if the backlog wants it.  `self` is the worker that asks, or
 // NULL.  Returns the worker to unpark once the lock is open.
 struct via__worker *via__pool_want_worker(struct via__pool *pool, struct via__worker *self);

@@ -64,8 +64,9 @@ static void died(void *arg)
     via__pool_publish_count(pool);
     via__worker_count_off(self);
     self->batch = 0;
-    int wanted = via__pool_has(pool, 1) ? pool->options.max_workers : pool->options.min_workers;
-    if (pool->worker_count < wanted && (via__pool_has(pool, 1) || !pool->stopping))
+    int waits = !via__pool_may_lose_worker(pool);
+    int wanted = waits ? pool->options.max_workers : pool->options.min_workers;
+    if (pool->worker_count < wanted && (waits || !pool->stopping))
         status = via__worker_start(pool);
     int nobody = pool->worker_count == 0;
     via__pool_settle(pool);

@@ -107,8 +107,15 @@ static int sleep_until(struct via__worker *self, int64_t deadline_ns)
     pool->idle_count++;
     via__pool_settle(pool);
     pthread_mutex_unlock(&pool->lock);
-    via__park(&self->parker, deadline_ns);
+    int status = via__park(&self->parker, deadline_ns);
     pthread_mutex_lock(&pool->lock);
+    if (status < 0 && !self->parked) {
+        // Just taken off, by somebody who has still to unpark: this worker must not end before that, nor
+        // sleep with the token of this time.
+        pthread_mutex_unlock(&pool->lock);
+        (void)via__park(&self->parker, VIA_FOREVER);
+        pthread_mutex_lock(&pool->lock);
+    }
     via__pool_close(pool);
     if (unlist(self))
         return VIA_ETIMEDOUT;
@@ -148,7 +155,7 @@ static int lie_down(struct via__worker *self)
     self->idle_next = pool->idle;
     pool->idle = self;
     int64_t deadline_ns = keep ? VIA_FOREVER : via__deadline(pool->options.idle_timeout_ns);
-    return sleep_until(self, deadline_ns) == 0 || via__pool_has(pool, 1) ||
+    return sleep_until(self, deadline_ns) == 0 || !via__pool_may_lose_worker(pool) ||
            pool->worker_count <= pool->options.min_workers;
 }
 
@@ -163,7 +170,12 @@ static int wait_for_work(struct via__worker *self)
         stand_sentry(self);
         return 1;
     }
-    return pool->stopping ? 0 : lie_down(self);
+    if (!pool->stopping)
+        return lie_down(self);
+    if (via__pool_may_lose_worker(pool))
+        return 0;
+    via__pool_let_submitters_go_on(pool);
+    return 1;
 }
 
 int via__worker_wait(struct via__worker *self)

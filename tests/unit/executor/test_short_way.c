@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The short way into a pool: calls that come without the lock while workers come, go and end. */
+#include <config.h>
+
 #include "unit/executor/fixture.h"
 
 #include <stdlib.h>
 
 #include "base/cpu.h"
-#include "executor/ring.h"
+#include "executor/thread_pool.h"
 
 enum { BACKLOG = 5 * VIA__RING_SLOTS, ROUNDS = 200, BURST = 8, BURSTS = 1000, SINGLES = 5000, FUTURES = 64 };
 
@@ -196,8 +198,167 @@ TEST(what_comes_during_a_shutdown_is_run_or_turned_away)
     }
 }
 
+/* What a pool looks like while a submitter has its place in the ring and has not filled it: takes the last
+ * call that came by the ring out of its slot, to be put back. */
+static uintptr_t unfill(via_executor *executor, uint64_t *at)
+{
+    struct via__ring *ring = &((struct via__pool *)executor)->ring;
+    *at = atomic_load(&ring->tail) - 1;
+    return atomic_exchange(&ring->slots[via__ring_slot(*at)], 1 - via__ring_lap(*at));
+}
+
+static void fill(via_executor *executor, uint64_t at, uintptr_t filled)
+{
+    atomic_store(&((struct via__pool *)executor)->ring.slots[via__ring_slot(at)], filled);
+}
+
+static void set_open(via_executor *executor, int open)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->open, open);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* The calls of one thread keep their order although another thread's is still to come before them. */
+TEST(no_call_passes_one_of_its_own_thread_behind_a_gap)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_executor *pool = pool_of(1);
+    via_cfuture *running = occupy(pool, &gate), *before[2], *after[2 * VIA__RING_SLOTS];
+    uint64_t at;
+
+    before[0] = submit(pool, take_turn, (void *)0);
+    uintptr_t filled = unfill(pool, &at);
+    before[1] = submit(pool, take_turn, (void *)1);
+    set_open(pool, 0);
+    // By the lock; the ring has room for them.
+    for (intptr_t i = 0; i < VIA__RING_SLOTS - 2; i++)
+        after[i] = submit(pool, take_turn, (void *)(i + 2));
+    ck_assert_uint_eq(stats_of(pool).submitted, VIA__RING_SLOTS + 1);
+    fill(pool, at, filled);
+    via_test_gate_open(&gate);
+    finish(running);
+    finish(before[0]);
+    finish(before[1]);
+    for (int i = 0; i < VIA__RING_SLOTS - 2; i++)
+        finish(after[i]);
+    close_executor(pool);
+}
+
+/* Before its shutdown a pool runs what it accepted, also behind a call whose submitter takes its time. */
+TEST(a_shutdown_waits_for_calls_behind_a_gap)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_executor *pool = pool_of(1);
+    via_cfuture *running = occupy(pool, &gate), *first = submit(pool, echo, NULL), *second;
+    uint64_t at;
+    uintptr_t filled = unfill(pool, &at);
+
+    second = submit(pool, echo, NULL);
+    via_test_gate_open(&gate);
+    finish(running);
+    ck_assert_int_eq(via_executor_shutdown(pool, 0, 20 * VIA_MS), VIA_ETIMEDOUT);
+    fill(pool, at, filled);
+    finish(first);
+    finish(second);
+    close_executor(pool);
+}
+
+static void *submit_one(void *arg)
+{
+    struct submitter *submitter = arg;
+    struct via_call call = VIA_CALL(count_up, submitter->ran);
+    via_cfuture *cf = NULL;
+
+    ck_assert_int_eq(via_executor_submit(submitter->pool, &call, &cf), 0);
+    finish_with(cf, VIA_ESHUTDOWN);
+    return NULL;
+}
+
+/* Makes a submitter find a full ring and wait for the lock, so that it saw the way open and has no place yet.
+ */
+static void hold_back(struct via__pool *pool, struct submitter *submitter)
+{
+    uint64_t tail = atomic_load(&pool->ring.tail);
+
+    pthread_mutex_lock(&pool->lock);
+    atomic_store(&pool->open, 1);
+    atomic_store(&pool->ring.head_seen, tail - 1);
+    atomic_store(&pool->ring.tail, tail + VIA__RING_SLOTS);
+    via_test_thread_start(&submitter->thread, submit_one, submitter);
+    AWAIT(atomic_load(&pool->ring.head_seen) == tail);
+    atomic_store(&pool->ring.tail, tail);
+    atomic_store(&pool->open, 0);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+TEST(a_call_that_comes_too_late_starts_no_thread)
+{
+    atomic_int ran = 0;
+    via_executor *pool = pool_of(2);
+    struct submitter late = {.pool = pool, .ran = &ran};
+
+    finish(submit(pool, echo, NULL));
+    ck_assert_int_eq(via_executor_shutdown(pool, 0, via_test_bound_ns()), 0);
+    hold_back((struct via__pool *)pool, &late);
+    via_test_thread_join(&late.thread);
+    ck_assert_int_eq(atomic_load(&ran), 0);
+    ck_assert_uint_eq(stats_of(pool).workers_peak, 1);
+    close_executor(pool);
+}
+
+/* Takes a sleeping thread off the stack, as whoever is about to wake it. */
+static struct via__worker *take_off_idle(struct via__pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    struct via__worker *worker = pool->idle;
+    if (worker) {
+        pool->idle = worker->idle_next;
+        pool->idle_count--;
+        worker->parked = 0;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return worker;
+}
+
+/* Whoever wakes it touches it without the lock. */
+TEST(a_thread_does_not_end_before_it_was_woken)
+{
+    via_executor *pool = lingering_pool(0, 50 * VIA_MS);
+    struct via__worker *worker = NULL;
+
+    while (!worker) {
+        finish(submit(pool, echo, NULL));
+        worker = take_off_idle((struct via__pool *)pool);
+    }
+    // By now, or soon, its time is over.
+    ck_assert_int_eq(via_executor_shutdown(pool, 0, 200 * VIA_MS), VIA_ETIMEDOUT);
+    via__worker_unpark(worker);
+    close_executor(pool);
+}
+
+/* Nobody asked for figures meanwhile. */
+TEST(the_peak_counts_what_came_by_the_ring)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_executor *pool = pool_of(1);
+    via_cfuture *running = occupy(pool, &gate);
+
+    for (int i = 0; i < 3 * VIA__RING_SLOTS; i++)
+        via_cfuture_unref(submit(pool, echo, NULL));
+    via_test_gate_open(&gate);
+    finish(running);
+    finish(submit(pool, echo, NULL));
+    ck_assert_uint_ge(stats_of(pool).queued_peak, 2 * VIA__RING_SLOTS);
+    close_executor(pool);
+}
+
 TEST_MAIN("executor/short_way", a_backlog_longer_than_the_ring_keeps_its_order,
           a_priority_does_not_disturb_the_order_of_the_others, a_cancelled_backlog_is_swept,
           a_call_that_comes_when_the_search_for_it_ends_is_run,
           calls_that_come_while_the_last_thread_goes_are_run,
-          what_comes_during_a_shutdown_is_run_or_turned_away)
+          what_comes_during_a_shutdown_is_run_or_turned_away,
+          no_call_passes_one_of_its_own_thread_behind_a_gap, a_shutdown_waits_for_calls_behind_a_gap,
+          a_call_that_comes_too_late_starts_no_thread, a_thread_does_not_end_before_it_was_woken,
+          the_peak_counts_what_came_by_the_ring)
