@@ -34,6 +34,7 @@ check-valgrind: $(check_PROGRAMS)
 
 mostlyclean-local:
 	rm -rf check-asan check-tsan-gcc check-tsan-clang
+	rm -rf model-runs
 	rm -rf docs/html docs/man docs/man-raw docs/manual.stamp
 
 .PHONY: check-asan check-tsan check-tsan-gcc check-tsan-clang check-valgrind
