@@ -122,8 +122,7 @@ static int wait_for_end(struct via__pool *pool, int64_t deadline_ns)
     return left ? VIA_ETIMEDOUT : 0;
 }
 
-// Joins the threads that have ended.
-static void reap(struct via__pool *pool)
+void via__pool_reap(struct via__pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     while (!via__list_empty(&pool->exited)) {
@@ -151,7 +150,7 @@ int via__pool_shut_down(via_executor *executor, unsigned flags, int64_t deadline
         cancel_running(pool);
     int status = wait_for_end(pool, deadline_ns);
     if (!via__executor_on_stack(executor))
-        reap(pool);
+        via__pool_reap(pool);
     return status;
 }
 
@@ -163,7 +162,7 @@ void via__pool_at_exit(struct via__exit_node *node)
     stop(pool);
     if (pool->options.exit_timeout_ns && !via__executor_on_stack(&pool->base))
         (void)wait_for_end(pool, via__deadline(pool->options.exit_timeout_ns));
-    reap(pool);
+    via__pool_reap(pool);
 }
 
 void via__pool_released(via_executor *executor)
@@ -173,5 +172,5 @@ void via__pool_released(via_executor *executor)
     pthread_mutex_lock(&pool->lock);
     pool->released = 1; // from now on workers that end care for themselves
     pthread_mutex_unlock(&pool->lock);
-    reap(pool);
+    via__pool_reap(pool);
 }

@@ -210,4 +210,7 @@ void via__pool_at_exit(struct via__exit_node *node);
 void via__pool_stats(via_executor *executor, struct via_executor_stats *stats);
 int via__pool_stuck(via_executor *executor, struct via_stuck_call *calls, size_t capacity);
 
+// Joins the threads that have ended.  Not under the lock.
+void via__pool_reap(struct via__pool *pool);
+
 #endif

@@ -25,6 +25,7 @@ void via__worker_count_off(struct via__worker *self)
 static void leave(struct via__worker *self)
 {
     struct via__pool *pool = self->pool;
+    via__pool_reap(pool); // those that ended before, so that a pool that breathes does not pile them up
     pthread_mutex_lock(&pool->lock);
     via__list_remove(&self->link);
     pool->retired_runs += via__worker_runs(self);

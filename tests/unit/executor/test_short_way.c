@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "executor/thread_pool.h"
+#include "executor/worker.h"
 
 enum { BACKLOG = 5 * VIA__RING_SLOTS, ROUNDS = 200, BURST = 8, BURSTS = 1000, SINGLES = 5000, FUTURES = 64 };
 
