@@ -5,6 +5,7 @@ include src/sources.mk
 
 noinst_LTLIBRARIES = \
   libviaduct-base.la \
+  libviaduct-coro.la \
   libviaduct-future.la \
   libviaduct-executor.la \
   libviaduct-loop.la \
@@ -12,6 +13,7 @@ noinst_LTLIBRARIES = \
 
 # Listed from the top layer down, so that a linker that reads them once finds everything.
 LINK_BASE = libviaduct-base.la
+LINK_CORO = libviaduct-coro.la $(LINK_BASE)
 LINK_FUTURE = libviaduct-future.la $(LINK_BASE)
 LINK_EXECUTOR = libviaduct-executor.la $(LINK_FUTURE)
 LINK_LOOP = libviaduct-loop.la $(LINK_BASE) $(LIBEVENT_CORE_LIBS)
@@ -21,15 +23,25 @@ LINK_LIBRARY = libviaduct.la $(LIBEVENT_CORE_LIBS)
 
 lib_LTLIBRARIES = libviaduct.la
 libviaduct_la_SOURCES =
-libviaduct_la_LIBADD = $(LINK_BRIDGE)
+libviaduct_la_LIBADD = libviaduct-coro.la $(LINK_BRIDGE)
 libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
-libviaduct_la_DEPENDENCIES = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
+libviaduct_la_DEPENDENCIES = libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
   libviaduct-future.la libviaduct-base.la
 if HAVE_VERSION_SCRIPT
 libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map
 libviaduct_la_DEPENDENCIES += src/libviaduct.map
 endif
 EXTRA_DIST += src/libviaduct.map
+
+# The switch itself, out of Boost.Context's archive: the script stands in for a compiler.
+if FCONTEXT
+libviaduct_coro_la_LIBADD = src/coro/fcontext.lo
+src/coro/fcontext.lo: $(BOOST_CONTEXT_ARCHIVE) tools/take-fcontext.sh
+	@$(MKDIR_P) src/coro
+	$(AM_V_GEN)NM='$(NM)' CC='$(CC) $(CFLAGS)' OBJCOPY='$(OBJCOPY)' AR='$(AR)' $(LIBTOOL) $(AM_LIBTOOLFLAGS) --silent \
+	  --tag=CC --mode=compile $(SHELL) $(top_srcdir)/tools/take-fcontext.sh -c $(BOOST_CONTEXT_ARCHIVE) -o $@
+endif
+EXTRA_DIST += tools/take-fcontext.sh
 
 include_HEADERS = include/viaduct.h
 viaductincludedir = $(includedir)/viaduct

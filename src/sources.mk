@@ -5,6 +5,7 @@ viaduct_headers = \
   include/viaduct/bridge.h \
   include/viaduct/call.h \
   include/viaduct/cfuture.h \
+  include/viaduct/coro.h \
   include/viaduct/error.h \
   include/viaduct/executor.h \
   include/viaduct/future.h \
@@ -41,6 +42,18 @@ libviaduct_base_la_SOURCES = \
   src/base/version.c \
   src/base/wakefd.c \
   src/base/wakefd.h
+libviaduct_coro_la_SOURCES = \
+  src/coro/annotate.h \
+  src/coro/context.c \
+  src/coro/context.h \
+  src/coro/coro.c \
+  src/coro/fiber.c \
+  src/coro/fiber.h \
+  src/coro/guard.c \
+  src/coro/overflow.c \
+  src/coro/stack.c \
+  src/coro/stack.h \
+  src/coro/thread.c
 libviaduct_future_la_SOURCES = \
   src/future/cfuture.c \
   src/future/cfuture.h \

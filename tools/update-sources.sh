@@ -21,7 +21,7 @@ trap 'rm -rf "$new"' EXIT
 
 header='# SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.'
-layers='base future executor loop bridge'
+layers='base coro future executor loop bridge'
 
 # assign VARIABLE FILES...: prints a make assignment, one file a line.
 assign() {
@@ -38,6 +38,7 @@ assign() {
 linked_layers() {
     case $1 in
     base) echo '$(LINK_BASE)' ;;
+    coro) echo '$(LINK_CORO)' ;;
     future) echo '$(LINK_FUTURE)' ;;
     executor) echo '$(LINK_EXECUTOR)' ;;
     loop) echo '$(LINK_LOOP)' ;;
