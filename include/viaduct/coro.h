@@ -20,10 +20,10 @@
  * The stack has a fixed size and a guard below it.  64 KiB, the default, is room for what most functions of
  * the C library need; regcomp() and glob() take 20 to 30 KiB.  Only pages that were touched take memory.
  *
- * A coroutine lives in the thread that made it.  It has an errno of its own; everything else that belongs to
- * the thread it shares with the others there: the signal mask, locks (a mutex that a suspended coroutine
- * holds is held by the thread), thread-local variables.  In a forked child the forking thread's coroutines
- * are there as copies, and may be stepped.
+ * A coroutine lives in the thread that made it; one that is done may be looked at and freed in any.  It has
+ * an errno of its own; everything else that belongs to the thread it shares with the others there: the signal
+ * mask, locks (a mutex that a suspended coroutine holds is held by the thread), thread-local variables.  In a
+ * forked child the forking thread's coroutines are there as copies, and may be stepped.
  *
  * pthread_exit() in a coroutine ends the thread; whatever the coroutine's stack holds is lost, but its
  * argument is released.  longjmp() within a coroutine is as ever.  Out of one, to a stack that stepped it, it

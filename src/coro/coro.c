@@ -134,14 +134,15 @@ int via_coro_new(via_coro_fn fn, void *arg, const struct via_coro_options *optio
     return status;
 }
 
-static int is_foreign(const via_coro *coro)
-{
-    return coro->fiber.thread != via__fiber_self.thread;
-}
-
 static int is_done(const via_coro *coro)
 {
     return coro->fiber.state == VIA__FIBER_OVER;
+}
+
+// One that is done has nothing any more that belongs to a thread.
+static int is_foreign(const via_coro *coro)
+{
+    return coro->fiber.thread != via__fiber_self.thread && !is_done(coro);
 }
 
 // Whether it can be stepped: 0 or a negative status.

@@ -11,6 +11,9 @@
 #include "base/role.h"
 #include "coro/fiber.h"
 
+// Within so many times its size below a stack, it is the stack that was overrun; further away it is another.
+#define OVERFLOW_REACH 16
+
 _Thread_local struct via__fiber_self via__fiber_self __attribute__((tls_model("initial-exec")));
 
 static struct via__fiber *current_or_root(void)
@@ -102,11 +105,19 @@ void via__fiber_resume(struct via__fiber *fiber)
         via__fiber_drop(fiber);
 }
 
+// Without a guard this is how an overflow is seen: code of the fiber runs a little below its stack.
+static void check_overflow(const struct via__fiber *fiber, const char *here)
+{
+    const struct via__stack *stack = fiber->stack;
+    if (stack->guard == VIA__GUARD_NONE && here < stack->low &&
+        (size_t)(stack->low - here) < OVERFLOW_REACH * via__stack_bytes(stack))
+        via__overflow_seen(fiber);
+}
+
 void via__fiber_suspend(void)
 {
     struct via__fiber *self = via__fiber_self.current;
-    if (self->stack->guard == VIA__GUARD_NONE && (char *)__builtin_frame_address(0) < self->stack->low)
-        via__overflow_seen(self);
+    check_overflow(self, __builtin_frame_address(0));
     self->state = VIA__FIBER_SUSPENDED;
     switch_to(self, self->resumer, 0);
     via__annotate_arrive(&self->note, &self->resumer->note);
@@ -180,8 +191,10 @@ int via__fiber_settle(void)
         return 0;
     while (fiber && !is_on_stack_of(fiber, here))
         fiber = fiber->resumer;
-    if (!fiber)
+    if (!fiber) {
+        check_overflow(via__fiber_self.current, here);
         return VIA_ESTATE;
+    }
     lose_down_to(fiber);
     return 0;
 }

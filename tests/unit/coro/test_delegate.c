@@ -53,10 +53,10 @@ static void pair_free(struct pair pair)
     via_coro_free(pair.inner);
 }
 
-static void assert_step(int rc, void *value, int mark)
+static void assert_step(int rc, void **value, int mark)
 {
     ck_assert_int_eq(rc, 1);
-    ck_assert_ptr_eq(value, &marks[mark]);
+    ck_assert_ptr_eq(*value, &marks[mark]);
 }
 
 TEST(values_go_out_and_what_is_sent_goes_in)
@@ -64,9 +64,9 @@ TEST(values_go_out_and_what_is_sent_goes_in)
     void *value;
     struct via_outcome outcome;
     struct pair pair = pair_new();
-    assert_step(via_coro_next(pair.outer, &value), value, 0);
-    assert_step(via_coro_send(pair.outer, &marks[3], &value), value, 1);
-    assert_step(via_coro_send(pair.outer, &marks[4], &value), value, 2);
+    assert_step(via_coro_next(pair.outer, &value), &value, 0);
+    assert_step(via_coro_send(pair.outer, &marks[3], &value), &value, 1);
+    assert_step(via_coro_send(pair.outer, &marks[4], &value), &value, 2);
     ck_assert_int_eq(via_coro_next(pair.outer, NULL), 0);
     ASSERT_RECORD(&recorder, "inner:3 inner:4 outer:VIA_OK");
     ck_assert_int_eq(via_coro_outcome(pair.outer, &outcome), 0);
@@ -78,8 +78,8 @@ TEST(an_error_goes_to_the_inner_one_first)
 {
     void *value;
     struct pair pair = pair_new();
-    assert_step(via_coro_next(pair.outer, &value), value, 0);
-    assert_step(via_coro_throw(pair.outer, VIA_ETIMEDOUT, &value), value, 1);
+    assert_step(via_coro_next(pair.outer, &value), &value, 0);
+    assert_step(via_coro_throw(pair.outer, VIA_ETIMEDOUT, &value), &value, 1);
     ck_assert_int_eq(via_coro_throw(pair.outer, VIA_EPERM, NULL), VIA_EPERM);
     ck_assert_int_eq(via_coro_state(pair.inner), VIA_CORO_DONE);
     ASSERT_RECORD(&recorder, "inner:VIA_ETIMEDOUT inner:VIA_EPERM outer:VIA_EPERM");
@@ -145,11 +145,11 @@ TEST(it_reaches_through_many)
     void *value;
     via_coro *coro;
     ck_assert_int_eq(via_coro_new(nested, &level, NULL, &coro), 0);
-    assert_step(via_coro_next(coro, &value), value, 5);
+    assert_step(via_coro_next(coro, &value), &value, 5);
     ck_assert_int_eq(via_coro_throw(coro, VIA_EPERM, NULL), VIA_EPERM);
     via_coro_free(coro);
     ck_assert_int_eq(via_coro_new(nested, &level, NULL, &coro), 0);
-    assert_step(via_coro_next(coro, &value), value, 5);
+    assert_step(via_coro_next(coro, &value), &value, 5);
     ck_assert_int_eq(via_coro_close(coro), 0);
     via_coro_free(coro);
 }
