@@ -19,9 +19,9 @@
 static void begin(struct via__transfer from)
 {
     NOBODY_CALLED();
-    const struct via__switch *here = from.data;
-    here->from->at = from.at;
-    here->to->entry(here->to->arg);
+    struct via__context *switched = from.data;
+    switched->at = from.at;
+    switched->to->entry(switched->to->arg);
     __builtin_unreachable();
 }
 

@@ -18,6 +18,7 @@ struct via__context {
     void *at; // where it stands while it does not run; good for one switch to it
     void (*entry)(void *arg);
     void *arg;
+    struct via__context *to; // during a switch from here: the other one
 };
 
 // Prepares `entry(arg)` on a stack that ends below `top`.  The entry must not return.
@@ -28,26 +29,28 @@ void via__context_make(struct via__context *context, char *top, size_t bytes, vo
 
 struct via__transfer {
     void *at;
-    void *data;
+    void *data; // the context that was switched from
 };
 
 // Boost.Context's, under these names by tools/take-fcontext.sh.
 struct via__transfer via__jump_fcontext(void *to, void *data);
 void *via__make_fcontext(void *top, size_t bytes, void (*begin)(struct via__transfer from));
 
-// Who switches, and to whom: lies in the frame of the one that switches.
-struct via__switch {
-    struct via__context *from;
-    struct via__context *to;
-};
-
 // Returns when something switches back to `from`.
 __attribute__((always_inline)) static inline void via__context_switch(struct via__context *from,
                                                                       struct via__context *to)
 {
-    struct via__switch here = {from, to};
-    struct via__transfer back = via__jump_fcontext(to->at, &here);
-    ((struct via__switch *)back.data)->from->at = back.at;
+    from->to = to;
+    struct via__transfer back = via__jump_fcontext(to->at, from);
+    ((struct via__context *)back.data)->at = back.at;
+}
+
+// The last switch from a context.  It uses no variable of this function: AddressSanitizer may have taken its
+// frame.
+__attribute__((always_inline)) static inline void via__context_leave(struct via__context *from,
+                                                                     struct via__context *to)
+{
+    via__jump_fcontext(to->at, from);
 }
 
 #else
@@ -66,6 +69,14 @@ __attribute__((always_inline)) static inline void via__context_switch(struct via
     here.uc_stack.ss_size = 0;
     from->at = &here;
     swapcontext(&here, to->at);
+}
+
+// The last switch from a context.
+__attribute__((always_inline)) static inline void via__context_leave(struct via__context *from,
+                                                                     struct via__context *to)
+{
+    (void)from;
+    setcontext(to->at);
 }
 
 #endif

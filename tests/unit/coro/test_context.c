@@ -29,26 +29,31 @@ static struct via__context main_context, other_context;
 static struct via__annotation main_note, other_note;
 static volatile double zero;
 
-static void switch_to_other(int last)
+static void switch_to_other(void)
 {
-    via__annotate_leave(&main_note, &other_note, last);
+    via__annotate_leave(&main_note, &other_note, 0);
     via__context_switch(&main_context, &other_context);
     via__annotate_arrive(&main_note, &other_note);
 }
 
-static void switch_to_main(int last)
+static void switch_to_main(void)
 {
-    via__annotate_leave(&other_note, &main_note, last);
+    via__annotate_leave(&other_note, &main_note, 0);
     via__context_switch(&other_context, &main_context);
     via__annotate_arrive(&other_note, &main_note);
 }
 
-static void stay(int last)
+static void leave_for_main(void)
 {
-    (void)last;
+    via__annotate_leave(&other_note, &main_note, 1);
+    via__context_leave(&other_context, &main_context);
 }
 
-static double compute(double start, void (*switch_away)(int last))
+static void stay(void)
+{
+}
+
+static double compute(double start, void (*switch_away)(void))
 {
     double seed = start + zero, sum = 0;
     TWENTY(DECLARE_REAL)
@@ -56,7 +61,7 @@ static double compute(double start, void (*switch_away)(int last))
     for (int turn = 0; turn < TURNS; turn++) {
         TEN(ADVANCE_WORD)
         TEN(ADVANCE_REAL)
-        switch_away(0);
+        switch_away();
     }
     TWENTY(ADD_REAL)
     TEN(ADD_WORD)
@@ -75,7 +80,7 @@ static void run_other(void *arg)
     fesetround(FE_DOWNWARD);
     other->sum = compute(1000, switch_to_main);
     other->rounding = fegetround();
-    switch_to_main(1);
+    leave_for_main();
 }
 
 static char *prepare(struct other *other)
@@ -98,7 +103,7 @@ TEST(registers_and_control_words_survive)
     char *stack = prepare(&other);
     double sum = compute(3, switch_to_other);
     ck_assert_int_eq(fegetround(), FE_TONEAREST);
-    switch_to_other(0);
+    switch_to_other();
     ck_assert(sum == compute(3, stay));
     ck_assert(other.sum == compute(1000, stay));
     ck_assert_int_eq(other.rounding, FE_DOWNWARD);
@@ -118,7 +123,7 @@ static void look_at_alignment(void *arg)
     via__annotate_arrive(&other_note, &main_note);
     (void)arg;
     aligned = (uintptr_t)address % 16 == 0;
-    switch_to_main(1);
+    leave_for_main();
 }
 
 TEST(a_new_stack_is_aligned)
@@ -126,7 +131,7 @@ TEST(a_new_stack_is_aligned)
     struct other other = {0, 0};
     char *stack = prepare(&other);
     via__context_make(&other_context, stack + STACK_BYTES, STACK_BYTES, look_at_alignment, NULL);
-    switch_to_other(0);
+    switch_to_other();
     ck_assert(aligned);
     via__annotate_release(stack, STACK_BYTES, 0);
     via__annotate_end(&other_note);

@@ -188,7 +188,8 @@ TEST(another_fault_is_passed_on_without_a_report)
 {
     int status = run_child(other_fault);
     ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 33);
-    ck_assert_str_eq(said, "the handler before\n");
+    ck_assert_ptr_nonnull(strstr(said, "the handler before\n"));
+    ck_assert_ptr_null(strstr(said, "viaduct"));
 }
 
 static void sent_signal(void)
