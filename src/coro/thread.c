@@ -49,7 +49,7 @@ static void thread_ends(void *arg)
 {
     struct via__fiber_thread *thread = arg;
     via__fiber_lose_all(thread);
-    if (!via__list_empty(&thread->fibers) && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS &&
+    if (!via__list_empty(&thread->fibers) && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
         pthread_setspecific(key, thread) == 0)
         return;
     free_thread(thread);

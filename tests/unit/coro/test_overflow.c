@@ -208,15 +208,19 @@ TEST(a_signal_that_was_sent_still_ends_the_process)
 
 /* ---- without guards ---- */
 
+static int yield_beyond(void *arg, void **result);
+
+/* A call that no compiler makes a loop of. */
+static int (*volatile go_on)(void *arg, void **result) = yield_beyond;
+
 /* Goes somewhat beyond its own stack, into that of its neighbour, and yields there. */
 static int yield_beyond(void *arg, void **result)
 {
     volatile char block[15 * 1024];
-    block[0] = 1;
-    if (*(int *)arg > 0) {
-        int rest = *(int *)arg - 1;
-        return yield_beyond(&rest, result) + !block[0];
-    }
+    int rest = *(int *)arg;
+    block[rest] = 1; /* which one is not known to the compiler, so it keeps the whole block */
+    if (rest-- > 0)
+        return go_on(&rest, result) + !block[rest + 1];
     return via_coro_yield(NULL, NULL);
 }
 
@@ -236,8 +240,11 @@ static void overflow_without_guard(void)
 
 TEST(without_a_guard_it_is_seen_when_the_coroutine_suspends)
 {
-    assert_died(run_child(overflow_without_guard));
+    int status = run_child(overflow_without_guard);
     ck_assert_msg(strstr(said, "\"unguarded\": its stack of 65536 bytes is full"), "it said: %s", said);
+    /* ThreadSanitizer may keep back a signal that was sent. */
+    if (!UNDER_THREAD_SANITIZER)
+        assert_died(status);
 }
 
 TEST_MAIN("coro/overflow", the_report_names_the_coroutine_and_its_stack,
