@@ -13,7 +13,8 @@ SMALL_EXAMPLES = \
   examples/06_strand \
   examples/07_own_executor \
   examples/08_progress \
-  examples/09_bytes
+  examples/09_bytes \
+  examples/10_generator
 
 noinst_PROGRAMS += $(SMALL_EXAMPLES)
 examples_01_hello_LDADD = libviaduct.la
@@ -25,6 +26,7 @@ examples_06_strand_LDADD = libviaduct.la
 examples_07_own_executor_LDADD = libviaduct.la
 examples_08_progress_LDADD = libviaduct.la
 examples_09_bytes_LDADD = libviaduct.la
+examples_10_generator_LDADD = libviaduct.la
 
 if HAVE_EXAMPLES
 noinst_PROGRAMS += examples/sqlite_httpd/sqlite_httpd

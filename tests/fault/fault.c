@@ -33,7 +33,7 @@ enum { DEADLINE_MS = 20000, SHORT_DENSE = 40, DIE_OF_HANG = 1000, REST_MS = 5000
 
 #define KIND(kind) (1u << (kind))
 #define MEMORY     (KIND(FAULT_MEMORY) | KIND(FAULT_EVENT_MEMORY))
-#define RESOURCES  (MEMORY | KIND(FAULT_THREAD) | KIND(FAULT_WATCH))
+#define RESOURCES  (MEMORY | KIND(FAULT_MAPPING) | KIND(FAULT_THREAD) | KIND(FAULT_WATCH))
 /* SQLite allocates twenty times as often as all others together: it has a sweep of its own. */
 #define ALL_KINDS (KIND(FAULT_KINDS) - 1 - KIND(FAULT_SQLITE_MEMORY))
 
@@ -49,6 +49,7 @@ static const struct series all_series[] = {
     {"memory", KIND(FAULT_MEMORY), false, false},
     {"libevent's memory", KIND(FAULT_EVENT_MEMORY), false, false},
     {"SQLite's memory", KIND(FAULT_SQLITE_MEMORY), false, false},
+    {"mappings", KIND(FAULT_MAPPING), false, false},
     {"threads", KIND(FAULT_THREAD), false, false},
     {"thread set-up", KIND(FAULT_SETUP), false, false},
     {"descriptors", KIND(FAULT_DESCRIPTOR), false, false},
@@ -60,6 +61,7 @@ static const struct series all_series[] = {
     {"write EAGAIN", KIND(FAULT_WRITE_EAGAIN), false, false},
     {"all kinds together", ALL_KINDS, false, false},
     {"memory from then on", MEMORY, true, false},
+    {"mappings from then on", KIND(FAULT_MAPPING), true, false},
     {"threads from then on", KIND(FAULT_THREAD), true, false},
     {"few descriptors left", KIND(FAULT_DESCRIPTOR), false, true},
     {"every resource from then on", RESOURCES, true, false},
@@ -257,7 +259,7 @@ static void run_group(const struct fault_scenario *group, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct fault_scenario *const groups[] = {loop_scenarios, executor_scenarios,
+    static const struct fault_scenario *const groups[] = {coro_scenarios, loop_scenarios, executor_scenarios,
                                                           bridge_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");
     full = wanted && *wanted && *wanted != '0';

@@ -20,6 +20,7 @@ enum fault_kind {
     FAULT_MEMORY,        /* malloc and its relatives, called by the library: ENOMEM */
     FAULT_EVENT_MEMORY,  /* the same, called by libevent */
     FAULT_SQLITE_MEMORY, /* the same, called by SQLite */
+    FAULT_MAPPING,       /* mmap(), mprotect(), madvise(), called by the library: ENOMEM */
     FAULT_THREAD,        /* pthread_create(): EAGAIN */
     FAULT_SETUP,         /* thread attributes and keys, fork handlers: ENOMEM, EAGAIN */
     FAULT_DESCRIPTOR,  /* eventfd(), pipe(), epoll_create(), timerfd_create(), socketpair(), accept4(): EMFILE

@@ -15,14 +15,17 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/scenario.c \
   tests/fault/scenario.h \
   tests/fault/scenarios_bridge.c \
+  tests/fault/scenarios_coro.c \
   tests/fault/scenarios_executor.c \
   tests/fault/scenarios_loop.c \
   tests/fault/wrap.h \
+  tests/fault/wrap_mapping.c \
   tests/fault/wrap_memory.c \
   tests/fault/wrap_system.c \
   tests/fault/wrap_thread.c
-tests_fault_fault_tap_LDADD = $(LINK_BRIDGE)
+tests_fault_fault_tap_LDADD = libviaduct-coro.la $(LINK_BRIDGE)
 tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
+  -Wl,--wrap=mmap,--wrap=mmap64,--wrap=mprotect,--wrap=madvise \
   -Wl,--wrap=pthread_create,--wrap=pthread_attr_init,--wrap=pthread_key_create \
   -Wl,--wrap=pthread_setspecific,--wrap=pthread_atfork
 if HAVE_EXAMPLES

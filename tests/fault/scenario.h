@@ -21,6 +21,7 @@ struct fault_scenario {
     bool accepts; /* it listens for connections */
 };
 
+extern const struct fault_scenario coro_scenarios[];
 extern const struct fault_scenario loop_scenarios[];
 extern const struct fault_scenario executor_scenarios[];
 extern const struct fault_scenario bridge_scenarios[];
