@@ -21,7 +21,12 @@ export CK_TIMEOUT_MULTIPLIER VIADUCT_UNDER_VALGRIND
 passed=0
 failed=0
 for program; do
-    case $program in tests/unit/*) ;; *) continue ;; esac
+    # The children of test_overflow are meant to crash, which is an error to valgrind.
+    case $program in
+    */test_overflow.tap) continue ;;
+    tests/unit/*) ;;
+    *) continue ;;
+    esac
     log=${program%.tap}.valgrind
     if ${LIBTOOL:-./libtool} --mode=execute "$valgrind" --quiet --error-exitcode=99 --leak-check=full \
         --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \

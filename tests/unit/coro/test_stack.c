@@ -156,7 +156,6 @@ TEST(trimming_gives_memory_back_while_others_are_in_use)
     ck_assert_uint_eq(resident_pages(idle), 0);
     ck_assert_int_eq(used->low[0], 7);
     ck_assert_ptr_eq(acquire(0), idle);
-    ck_assert_int_eq(idle->low[0], 0);
     release(idle);
     release(used);
     via__stacks_trim(&stacks);

@@ -11,11 +11,17 @@
 
 #include <config.h>
 
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+#include <valgrind/valgrind.h>
+#else
+#define RUNNING_ON_VALGRIND 0
+#endif
+
 #include "base/list.h"
 #include "base/role.h"
 
-/* gcc's ThreadSanitizer ends at 8128 fibers; the other sanitizers write shadow memory for each. */
-#define MANY (UNDER_SANITIZER ? 1000 : 100000)
+/* gcc's ThreadSanitizer ends at 8128 fibers, other tools keep a list or shadow memory of all stacks. */
+#define MANY (UNDER_SANITIZER || RUNNING_ON_VALGRIND ? 1000 : 100000)
 
 static int keep_errno(void *arg, void **result)
 {
