@@ -49,6 +49,7 @@ viaductinclude_HEADERS = $(viaduct_headers)
 nodist_viaductinclude_HEADERS = include/viaduct/version.h
 
 pkgconfig_DATA = viaduct.pc
+dist_pkgdata_DATA = tools/viaduct-gdb.py
 
 # What was installed is enough to build and run a program: headers, library and pkg-config file.
 installcheck-local:

@@ -20,10 +20,13 @@ SCRIPT_TESTS = \
   tests/check_headers.test \
   tests/check_docs.test \
   tests/check_symbols.test \
-  tests/check_style.test
+  tests/check_style.test \
+  tests/check_gdb.test
 
 TESTS = $(SCRIPT_TESTS)
-check_PROGRAMS =
+check_PROGRAMS = tests/gdb/target
+tests_gdb_target_CFLAGS = $(AM_CFLAGS) -g -O0
+tests_gdb_target_LDADD = libviaduct.la
 check_LTLIBRARIES =
 COVERAGE_TEST = tests/check_coverage.test
 if HAVE_CHECK
@@ -38,5 +41,6 @@ endif
 
 # The mapping is checked when every test program has run.
 tests/check_coverage.log: $(VIA_TESTS:.tap=.log)
+tests/check_gdb.log: tests/gdb/target
 
 EXTRA_DIST += $(SCRIPT_TESTS) tests/check_coverage.test tests/coverage-names.txt tests/COVERAGE.md

@@ -40,7 +40,8 @@
 typedef struct via_coro via_coro;
 
 /** What a coroutine does: returns 0 and may leave a value in `*result`, which was NULL; or it returns a
- * negative status or a positive code of its own, and then `destroy_result` gets what it has left. */
+ * negative status or a positive code of its own, and then `destroy_result` gets what it has left.  via_fail()
+ * is for calls: in a coroutine, return the code itself. */
 typedef int (*via_coro_fn)(void *arg, void **result);
 
 /** Where a coroutine stands. */

@@ -20,7 +20,8 @@
 #include "coro/fiber.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // guards all that follows
-static struct via__list threads = {&threads, &threads};
+static struct via__list via__fiber_threads = {&via__fiber_threads,
+                                              &via__fiber_threads}; // also for the debugger
 static pthread_key_t key;
 static int key_made;
 
@@ -59,10 +60,10 @@ static void thread_ends(void *arg)
 static void reset_in_child(void)
 {
     pthread_mutex_init(&lock, NULL);
-    via__list_init(&threads);
+    via__list_init(&via__fiber_threads);
     via__overflow_reset();
     if (via__fiber_self.thread) {
-        via__list_push_back(&threads, &via__fiber_self.thread->link);
+        via__list_push_back(&via__fiber_threads, &via__fiber_self.thread->link);
         via__fiber_self.thread->id = (pid_t)via__thread_id();
     }
 }
@@ -78,7 +79,7 @@ static int enlist(struct via__fiber_thread *thread)
         key_made = pthread_key_create(&key, thread_ends) == 0;
     int listed = key_made && pthread_setspecific(key, thread) == 0;
     if (listed)
-        via__list_push_back(&threads, &thread->link);
+        via__list_push_back(&via__fiber_threads, &thread->link);
     pthread_mutex_unlock(&lock);
     return listed;
 }

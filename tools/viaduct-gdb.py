@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""
+gdb: `via-coros` lists the coroutines of all threads with their back-traces, in a live process and in a core file.
+
+    gdb -x viaduct-gdb.py ...          or, in gdb,  source viaduct-gdb.py
+    (gdb) via-coros                    every coroutine, and the back-trace of each suspended one
+    (gdb) via-coros -q                 the list alone
+
+A suspended coroutine has no frame of its own in gdb.  Its registers lie where the switch has left them, and an
+unwinder puts them behind the innermost frame of the selected thread for the time of one back-trace.  The
+library's debug information is needed; back-traces are for x86-64.
+"""
+import gdb
+from gdb.unwinder import Unwinder, register_unwinder
+
+STATES = {0: "created", 1: "suspended", 2: "running", 3: "over"}
+# Where jump_fcontext() of x86-64 leaves each register, from the stack pointer that it saves.
+FCONTEXT = {"r12": 0x08, "r13": 0x10, "r14": 0x18, "r15": 0x20, "rbx": 0x28, "rbp": 0x30, "rip": 0x38}
+FCONTEXT_BYTES = 0x40
+# Where ucontext_t of x86-64 has them, by index.
+UCONTEXT = {"r12": 4, "r13": 5, "r14": 6, "r15": 7, "rbp": 10, "rbx": 11, "rsp": 15, "rip": 16}
+
+
+def word(address):
+    return int(gdb.Value(address).cast(gdb.lookup_type("unsigned long").pointer()).dereference())
+
+
+def list_members(head, container, member):
+    """The structs that a struct via__list links."""
+    kind = gdb.lookup_type(container)
+    offset = next(field.bitpos // 8 for field in kind.fields() if field.name == member)
+    at = head["next"]
+    while at != head.address:
+        yield gdb.Value(int(at) - offset).cast(kind.pointer()).dereference()
+        at = at["next"]
+
+
+def saved_registers(fiber):
+    at = int(fiber["context"]["at"])
+    # Only fcontext's transfer type is there when that is in use.
+    try:
+        gdb.lookup_type("struct via__transfer")
+    except gdb.error:
+        registers = gdb.Value(at).cast(gdb.lookup_type("ucontext_t").pointer()).dereference()["uc_mcontext"]["gregs"]
+        return {name: int(registers[index]) for name, index in UCONTEXT.items()}
+    registers = {name: word(at + offset) for name, offset in FCONTEXT.items()}
+    registers["rsp"] = at + FCONTEXT_BYTES
+    return registers
+
+
+class FrameId:
+    def __init__(self, sp, pc):
+        self.sp = sp
+        self.pc = pc
+
+
+class SuspendedUnwinder(Unwinder):
+    def __init__(self):
+        super().__init__("viaduct-suspended")
+        self.registers = None
+        self.innermost = None
+
+    def __call__(self, pending):
+        if self.registers is None:
+            return None
+        sp = int(pending.read_register("rsp")) & (2**64 - 1)
+        if sp != self.innermost:
+            return None
+        unwind = pending.create_unwind_info(FrameId(gdb.Value(sp), gdb.Value(0)))
+        for name, value in self.registers.items():
+            unwind.add_saved_register(name, gdb.Value(value).cast(gdb.lookup_type("unsigned long")))
+        return unwind
+
+
+unwinder = SuspendedUnwinder()
+register_unwinder(None, unwinder, replace=True)
+
+
+def back_trace(registers):
+    gdb.execute("frame 0", to_string=True)
+    unwinder.innermost = int(gdb.parse_and_eval("(unsigned long)$rsp"))
+    unwinder.registers = registers
+    gdb.invalidate_cached_frames()
+    try:
+        lines = gdb.execute("bt", to_string=True).splitlines()
+    finally:
+        unwinder.registers = None
+        gdb.invalidate_cached_frames()
+    # The first frame is the thread's own.
+    return [line for line in lines if not line.startswith("#0 ")]
+
+
+class ViaCoros(gdb.Command):
+    """List the coroutines of all threads, with back-traces of the suspended ones: via-coros [-q]"""
+
+    def __init__(self):
+        super().__init__("via-coros", gdb.COMMAND_STACK)
+
+    def invoke(self, argument, from_tty):
+        threads = gdb.lookup_static_symbol("via__fiber_threads") or gdb.lookup_global_symbol("via__fiber_threads")
+        if threads is None:
+            raise gdb.GdbError("no debug information of libviaduct here")
+        count = 0
+        for thread in list_members(threads.value(), "struct via__fiber_thread", "link"):
+            for fiber in list_members(thread["fibers"], "struct via__fiber", "link"):
+                count += 1
+                self.show(thread, fiber, argument != "-q")
+        print("%d coroutines" % count)
+
+    def show(self, thread, fiber, with_trace):
+        state = STATES.get(int(fiber["state"]), "?")
+        print("coroutine %s of thread %d: %s" % (fiber["name"].string(), int(thread["id"]), state))
+        if with_trace and state == "suspended":
+            for line in back_trace(saved_registers(fiber)):
+                print("  " + line)
+
+
+ViaCoros()
