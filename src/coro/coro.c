@@ -242,7 +242,7 @@ via_coro *via_coro_free(via_coro *coro)
     return NULL;
 }
 
-via_coro *via_coro_current(void)
+static via_coro *running(void)
 {
     if (via__fiber_settle() < 0)
         return NULL;
@@ -250,9 +250,14 @@ via_coro *via_coro_current(void)
     return fiber && fiber->kind == &kind ? coro_of(fiber) : NULL;
 }
 
+via_coro *via_coro_current(void)
+{
+    return running();
+}
+
 int via_coro_yield(void *value, void **sent)
 {
-    via_coro *coro = via_coro_current();
+    via_coro *coro = running();
     if (!coro || !via__fiber_may_suspend())
         return VIA_ESTATE;
     if (coro->closing && coro->refused++ < REFUSALS)
@@ -271,7 +276,7 @@ int via_coro_yield(void *value, void **sent)
 // The yield of the outer coroutine has failed: the inner one is told.
 static int delegate_failure(via_coro *inner, int status, void **value)
 {
-    if (!via_coro_current()->closing)
+    if (!running()->closing)
         return via_coro_throw(inner, status, value);
     int closed = via_coro_close(inner);
     return closed < 0 ? closed : status;
@@ -280,7 +285,7 @@ static int delegate_failure(via_coro *inner, int status, void **value)
 int via_coro_yield_from(via_coro *inner, void **result)
 {
     void *value, *sent;
-    via_coro *self = via_coro_current();
+    via_coro *self = running();
     if (!self || !via__fiber_may_suspend())
         return VIA_ESTATE;
     int status = via_coro_next(inner, &value);
