@@ -22,7 +22,7 @@ search() {
         cat spin.log >&2
         exit 1
     }
-    timeout 55 ./pan -E -m1000000 -w22 >run.log 2>&1
+    timeout 240 ./pan -E -m1000000 -w22 >run.log 2>&1
 }
 
 states() {
