@@ -140,14 +140,14 @@ via__annotate_leave(struct via__annotation *from, const struct via__annotation *
 #endif
 }
 
-// Right after a switch to `self`.  Notes the bounds of the stack that it came from.
+// Right after a switch to `self`.  Notes the bounds of the stack that it came from, unless `from` is NULL.
 __attribute__((always_inline)) static inline void via__annotate_arrive(const struct via__annotation *self,
                                                                        struct via__annotation *from)
 {
     (void)self;
     (void)from;
 #if VIA__ADDRESS_SANITIZER
-    __sanitizer_finish_switch_fiber(self->fake_stack, &from->low, &from->bytes);
+    __sanitizer_finish_switch_fiber(self->fake_stack, from ? &from->low : NULL, from ? &from->bytes : NULL);
 #endif
 }
 

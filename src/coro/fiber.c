@@ -65,7 +65,7 @@ int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind
     return 0;
 }
 
-void via__fiber_drop(struct via__fiber *fiber)
+static void drop(struct via__fiber *fiber)
 {
     assert(fiber->stack);
     fiber->state = VIA__FIBER_OVER;
@@ -76,7 +76,44 @@ void via__fiber_drop(struct via__fiber *fiber)
     fiber->stack = NULL;
 }
 
-static void prepare(struct via__fiber *fiber, struct via__fiber *resumer)
+// Those above the base end too.
+static void lose_inner(struct via__fiber *lost, const struct via__fiber *base)
+{
+    while (lost != base) {
+        struct via__fiber *resumer = lost->resumer;
+        drop(lost);
+        lost->kind->lost(lost);
+        lost = resumer;
+    }
+}
+
+void via__fiber_drop(struct via__fiber *fiber)
+{
+    struct via__fiber *inner = fiber->inner;
+    fiber->inner = NULL;
+    drop(fiber);
+    if (inner)
+        lose_inner(inner, fiber);
+}
+
+static void take_role(struct via__fiber *fiber)
+{
+    fiber->role_loop = via__role.loop;
+    fiber->role_frame = via__role.frame;
+}
+
+// All that were suspended with it run for the loop and the call in which it is resumed now.
+static struct via__fiber *wake_inner(struct via__fiber *base)
+{
+    struct via__fiber *innermost = base->inner;
+    base->inner = NULL;
+    for (struct via__fiber *fiber = innermost; fiber != base; fiber = fiber->resumer)
+        take_role(fiber);
+    return innermost;
+}
+
+// Returns the one to switch to.
+static struct via__fiber *prepare(struct via__fiber *fiber, struct via__fiber *resumer)
 {
     if (!resumer->stack)
         via__annotate_root(&resumer->note);
@@ -84,25 +121,27 @@ static void prepare(struct via__fiber *fiber, struct via__fiber *resumer)
         via__annotate_begin(&fiber->note, fiber->name);
     fiber->resumer = resumer;
     fiber->state = VIA__FIBER_RUNNING;
-    fiber->role_loop = via__role.loop;
-    fiber->role_frame = via__role.frame;
-    set_current(fiber);
+    take_role(fiber);
+    struct via__fiber *target = fiber->inner ? wake_inner(fiber) : fiber;
+    set_current(target);
+    return target;
 }
 
 void via__fiber_resume(struct via__fiber *fiber)
 {
     struct via__fiber *self = current_or_root();
     int err_no = errno;
-    prepare(fiber, self);
+    struct via__fiber *target = prepare(fiber, self);
     errno = fiber->err_no;
-    switch_to(self, fiber);
-    via__annotate_arrive(&self->note, &fiber->note);
+    switch_to(self, target);
+    // From whichever: the stacks of fibers are known.
+    via__annotate_arrive(&self->note, NULL);
     fiber->err_no = errno;
     errno = err_no;
     set_current(self);
     fiber->resumer = NULL;
     if (fiber->state == VIA__FIBER_OVER)
-        via__fiber_drop(fiber);
+        drop(fiber);
 }
 
 // Without a guard this is how an overflow is seen: code of the fiber runs a little below its stack.
@@ -114,19 +153,33 @@ static void check_overflow(const struct via__fiber *fiber, const char *here)
         via__overflow_seen(fiber);
 }
 
-void via__fiber_suspend(void)
+void via__fiber_suspend_to(struct via__fiber *base)
 {
     struct via__fiber *self = via__fiber_self.current;
     check_overflow(self, __builtin_frame_address(0));
-    self->state = VIA__FIBER_SUSPENDED;
-    switch_to(self, self->resumer);
-    via__annotate_arrive(&self->note, &self->resumer->note);
+    base->state = VIA__FIBER_SUSPENDED;
+    if (base != self)
+        base->inner = self;
+    switch_to(self, base->resumer);
+    via__annotate_arrive(&self->note, &base->resumer->note);
+}
+
+void via__fiber_suspend(void)
+{
+    via__fiber_suspend_to(via__fiber_self.current);
+}
+
+int via__fiber_may_suspend_to(const struct via__fiber *base)
+{
+    // Calls and loops nest as fibers do: if the innermost is the one that the base was resumed in, no other
+    // lies in between.
+    return base->role_loop == via__role.loop && base->role_frame == via__role.frame;
 }
 
 int via__fiber_may_suspend(void)
 {
     const struct via__fiber *self = via__fiber_self.current;
-    return self && self->role_loop == via__role.loop && self->role_frame == via__role.frame;
+    return self && via__fiber_may_suspend_to(self);
 }
 
 // ---- fibers that will not go on though they have not suspended ----
@@ -148,12 +201,7 @@ static void lose_down_to(struct via__fiber *base)
     struct via__fiber *lost = via__fiber_self.current;
     pretend_switch(base);
     set_current(base);
-    while (lost != base) {
-        struct via__fiber *resumer = lost->resumer;
-        via__fiber_drop(lost);
-        lost->kind->lost(lost);
-        lost = resumer;
-    }
+    lose_inner(lost, base);
 }
 
 void via__fiber_lose_all(struct via__fiber_thread *thread)

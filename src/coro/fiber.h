@@ -6,6 +6,10 @@
  * thread's own stack (the root) to the current one, and only the current one executes.  A fiber never leaves
  * its thread: compilers keep addresses of thread-local variables across calls, errno's among them.
  *
+ * A fiber may suspend together with those below it on the chain, down to a base: control goes to whoever
+ * resumed the base, and resuming the base goes on in the innermost.  Those above the base keep seeming to
+ * run. So a task can wait in the midst of a generator that it steps.
+ *
  * Each fiber has an errno of its own.  The signal mask is the thread's.
  *
  * A fiber that runs when its thread ends (pthread_exit() in it, or a cancelled thread), and one out of which
@@ -34,6 +38,7 @@ enum via__fiber_state { VIA__FIBER_NEW, VIA__FIBER_SUSPENDED, VIA__FIBER_RUNNING
 struct via__fiber {
     struct via__context context;
     struct via__fiber *resumer; // who waits for it while it runs, else NULL
+    struct via__fiber *inner;   // suspended with it: the innermost of those that run above it; else NULL
     struct via__stack *stack;   // NULL when it is over, and for a root
     enum via__fiber_state state;
     int err_no; // its errno while it does not run
@@ -75,10 +80,18 @@ void via__fiber_resume(struct via__fiber *fiber);
 // Back to the resumer of the current fiber; returns when it is resumed.
 void via__fiber_suspend(void);
 
+// The same for all from the current fiber down to `base`, which is the current one or one that has resumed
+// it, directly or through others; returns when `base` is resumed.
+void via__fiber_suspend_to(struct via__fiber *base);
+
 // Whether the current fiber may suspend here: not inside of a call or a loop that it runs itself.
 int via__fiber_may_suspend(void);
 
-// Takes the stack from a fiber that does not run; what is on it is lost.  `lost` is not called.
+// The same for all from the current fiber down to `base`, which is among the running ones.
+int via__fiber_may_suspend_to(const struct via__fiber *base);
+
+// Takes the stack from a fiber that does not run; what is on it is lost.  `lost` is not called for it, but
+// for those that were suspended with it, the innermost first.
 void via__fiber_drop(struct via__fiber *fiber);
 
 // This thread's, made at its first call; NULL if memory ran out.
