@@ -20,10 +20,11 @@ static void unref(via_handle *handle)
 {
     if (--handle->refs)
         return;
+    void *memory = handle->sort == VIA__HANDLE_TIMED ? (void *)via__timed_of(handle) : handle;
     if (via__loop_is_closed(handle->loop))
-        via__slab_free_foreign(handle);
+        via__slab_free_foreign(memory);
     else
-        via__slab_free(handle);
+        via__slab_free(memory);
 }
 
 static void run(via_loop *loop, struct via__ready *node)

@@ -20,6 +20,18 @@ struct via_handle {
     uint16_t sort;  // enum via__handle_sort
 };
 
+// The handle of a timer: as a `struct via__timer` (see timer.h) whose node in the ready queue is the one that
+// the handle begins with.
+struct via__timed {
+    struct via__heap_node node;
+    via_handle handle;
+};
+
+static inline struct via__timed *via__timed_of(const via_handle *handle)
+{
+    return VIA__CONTAINER_OF(handle, struct via__timed, handle);
+}
+
 // Initializes a handle of the loop's thread, and gives the program a reference if `handle` is set.
 void via__handle_init(via_handle *fresh, enum via__handle_sort sort, via_loop *loop, via_callback_fn fn,
                       void *arg, via_handle **handle);

@@ -270,6 +270,32 @@ TEST(many_timers_run_sorted_also_when_some_are_cancelled)
     close_loop(loop);
 }
 
+/* Sets itself again and again, with another timer beside it, so that the memory of each is used again. */
+struct relay {
+    via_loop *loop;
+    int laps, others;
+};
+
+static int run_relay(void *arg)
+{
+    struct relay *relay = arg;
+    if (++relay->laps == 1000)
+        return via_loop_stop(relay->loop);
+    ck_assert_int_eq(via_call_later(relay->loop, 1, count_up, &relay->others, NULL), 0);
+    return via_call_later(relay->loop, 1, run_relay, relay, NULL);
+}
+
+TEST(the_memory_of_a_timer_that_ran_serves_the_next)
+{
+    via_loop *loop = open_virtual_loop();
+    struct relay relay = {loop, 0, 0};
+    ck_assert_int_eq(via_call_later(loop, 0, run_relay, &relay, NULL), 0);
+    run(loop);
+    ck_assert_int_eq(relay.others, 999);
+    ck_assert_uint_eq(stats_of(loop).timers, 0);
+    close_loop(loop);
+}
+
 TEST(timers_refuse_a_missing_loop_or_function)
 {
     via_loop *loop = open_loop();
@@ -300,4 +326,5 @@ TEST_MAIN("loop/timer", timers_run_by_deadline, equal_deadlines_run_in_the_order
           a_cancelled_timer_does_not_end_the_loops_sleep,
           a_due_timer_can_be_cancelled_by_an_earlier_callback_of_its_tick,
           a_timer_set_by_a_timer_waits_for_a_later_tick, many_timers_run_sorted_also_when_some_are_cancelled,
-          timers_refuse_a_missing_loop_or_function, the_lateness_of_a_timer_is_kept_in_the_figures)
+          the_memory_of_a_timer_that_ran_serves_the_next, timers_refuse_a_missing_loop_or_function,
+          the_lateness_of_a_timer_is_kept_in_the_figures)
