@@ -48,7 +48,7 @@ static void drop(via_loop *loop, struct via__ready *node)
     unref(handle);
 }
 
-static const struct via__ready_kind handle_kind = {run, drop};
+static const struct via__ready_kind handle_kind = {.run = run, .drop = drop};
 
 void via__handle_init(via_handle *fresh, enum via__handle_sort sort, via_loop *loop, via_callback_fn fn,
                       void *arg, via_handle **handle)

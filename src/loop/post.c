@@ -63,7 +63,7 @@ static void plain_drop(via_loop *loop, struct via__ready *node)
     free(VIA__CONTAINER_OF(node, struct plain, ready));
 }
 
-static const struct via__ready_kind plain_kind = {plain_run, plain_drop};
+static const struct via__ready_kind plain_kind = {.run = plain_run, .drop = plain_drop};
 
 static void plain_arrive(via_loop *loop, struct via__post *post)
 {
@@ -141,7 +141,7 @@ static void posted_drop_post(via_loop *loop, struct via__post *post)
     posted_cancel_and_unref(VIA__CONTAINER_OF(post, struct posted, post));
 }
 
-static const struct via__ready_kind posted_kind = {posted_run, posted_drop};
+static const struct via__ready_kind posted_kind = {.run = posted_run, .drop = posted_drop};
 static const struct via__post_kind posted_post_kind = {posted_arrive, posted_drop_post};
 
 // Sends to the loop.  Inside its own tick, with nothing of this thread still on its way, a post is ready at

@@ -14,6 +14,8 @@ struct via__ready_kind {
     void (*run)(via_loop *loop, struct via__ready *node);
     // The loop was closed first.  May not run code of the program, nor queue anything.
     void (*drop)(via_loop *loop, struct via__ready *node);
+    // A node that is queued during a tick may run in the same tick: see tick.c.
+    int prompt;
 };
 
 // To be embedded in whatever is to run.  It belongs to the queue until `run` or `drop` is called.

@@ -14,7 +14,18 @@
  * message is either seen by the tick that is pending, or signalled.
  *
  * Between two polls at most one tick runs: what a callback schedules waits for the next poll, and descriptors
- * and timers are never starved.  Only lingering goes further: while calls are in flight and nothing is ready,
+ * and timers are never starved.  Two things stretch that tick, within fixed limits.
+ *
+ * Generations.  A node of a prompt kind, the step of a task, may run in the tick that queued it, so that
+ * tasks which wake each other do not pay a poll for every step.  When a tick has run what was ready, and has
+ * no message left to handle, it goes on with what is ready now for as long as prompt nodes come first: so
+ * many generations, each of the nodes that were queued when it began, or so long, whichever is over first.
+ * The first node that is not prompt ends it.  So the ready queue stays first in, first out, and what
+ * via_call_soon() schedules still waits for the next poll, as do messages that come meanwhile.  A loop that
+ * stops, closes or steps goes no further; with a clock that stands still only generations are counted, so
+ * that a run is the same every time.
+ *
+ * Lingering: while calls are in flight and nothing is ready,
  * the tick waits for their completions without sleeping, and handles those that come at once, within fixed
  * limits of rounds and time.  If nothing came, it polls without blocking and lingers on, until `linger_ns`
  * have passed since something last happened; then it sleeps, and lingers no more for the next 1, 2, 4 ... 64
@@ -35,6 +46,9 @@
 #define LINGER_ROUNDS    16
 #define LINGER_SKIP_MOST 64
 #define SPINS_PER_LOOK   8 // at the clock
+#define GENERATIONS      61
+#define GENERATIONS_NS   (100 * VIA_US)
+#define NODES_PER_LOOK   32 // at the clock
 
 static void handle_message(via_loop *loop, uintptr_t tagged)
 {
@@ -83,20 +97,69 @@ static void run_timed(via_loop *loop, struct via__ready *node)
     via_loop_call_exception_handler(loop, &slow);
 }
 
+static inline void run_first(via_loop *loop, int timed)
+{
+    struct via__ready *node = via__ready_pop(&loop->ready);
+    if (timed)
+        run_timed(loop, node);
+    else
+        node->kind->run(loop, node);
+}
+
+// Relaxed: only the loop's thread changes it.
+static int is_timed(const via_loop *loop)
+{
+    return atomic_load_explicit(&loop->debug, memory_order_relaxed);
+}
+
 // Runs what is ready at this moment, and nothing that is queued meanwhile.  Returns how many nodes.
 static size_t run_ready(via_loop *loop)
 {
-    // Relaxed: only the loop's thread changes it.
-    int timed = atomic_load_explicit(&loop->debug, memory_order_relaxed);
+    int timed = is_timed(loop);
     size_t count = loop->ready.count;
-    for (size_t i = 0; i < count && !loop->close_requested; i++) {
-        struct via__ready *node = via__ready_pop(&loop->ready);
-        if (timed)
-            run_timed(loop, node);
-        else
-            node->kind->run(loop, node);
-    }
+    for (size_t i = 0; i < count && !loop->close_requested; i++)
+        run_first(loop, timed);
     return count;
+}
+
+static int may_run_prompt(const via_loop *loop)
+{
+    return loop->ready.count && loop->ready.first->kind->prompt && !loop->stop_requested &&
+           !loop->close_requested && !loop->stepping;
+}
+
+// A look at the clock costs as much as a quick node or two.  The first looks follow each other sooner, so
+// that nodes that take long are noticed.
+static int is_look_due(size_t ran)
+{
+    return ran % NODES_PER_LOOK == 0 || ran == 4 || ran == 8 || ran == 16;
+}
+
+// Tells whether the time of the generations is over.  It begins with the first look.
+static int is_late(const via_loop *loop, int64_t *until_ns)
+{
+    if (loop->is_virtual)
+        return 0;
+    int64_t now_ns = via_now_ns();
+    if (!*until_ns)
+        *until_ns = now_ns + GENERATIONS_NS;
+    return now_ns >= *until_ns;
+}
+
+// Runs generations of prompt nodes: see above.  Returns how many nodes.
+static size_t run_prompt(via_loop *loop)
+{
+    int timed = is_timed(loop);
+    int64_t until_ns = 0;
+    size_t ran = 0;
+    for (int generation = 0; generation < GENERATIONS && may_run_prompt(loop); generation++) {
+        for (size_t left = loop->ready.count; left > 0 && may_run_prompt(loop); left--) {
+            run_first(loop, timed);
+            if (is_look_due(++ran) && is_late(loop, &until_ns))
+                return ran;
+        }
+    }
+    return ran;
 }
 
 // Time that stands still jumps when nothing else can happen; the poll before this tick has shown that.
@@ -130,7 +193,7 @@ static size_t run_once(via_loop *loop)
         budget -= drain(loop, next_portion(budget));
         count += run_ready(loop);
     }
-    return count;
+    return loop->backlog ? count : count + run_prompt(loop);
 }
 
 static int may_linger(const via_loop *loop)

@@ -49,7 +49,7 @@ static void drop(via_loop *loop, struct via__ready *node)
         free(watch);
 }
 
-static const struct via__ready_kind watch_kind = {run, drop};
+static const struct via__ready_kind watch_kind = {.run = run, .drop = drop};
 
 static void on_event(evutil_socket_t fd, short what, void *arg)
 {
