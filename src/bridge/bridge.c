@@ -76,6 +76,8 @@ static void close_one(via_future *future)
     default:
         // Threads that wait are released; the loop's future stays as it is, since nobody is left to be told.
         via__cf_finish(via_cfuture_ref(future->cf), VIA_ECLOSED, 0, NULL, NULL);
+        if (future->sort == VIA__SORT_DRIVEN)
+            via__driven_of(future)->kind->closed(future);
     }
     via__future_forget_flight(future);
     via_future_unref(future);

@@ -8,13 +8,40 @@
 
 #include "bridge/future.h"
 
-static void call(via_loop *loop, via_future *future, via_future_fn fn, void *arg)
+static void call(via_loop *loop, via_future *future, via_future_fn fn, void *arg, int is_quiet)
 {
     via__loop_note_function(loop, (void *)(uintptr_t)fn);
-    future->looked |= fn != via__stop_when_done;
+    future->looked |= !is_quiet;
     int status = fn(future, arg);
     if (status < 0)
         via__loop_report(loop, "a callback of a future failed", status, future, NULL);
+}
+
+static void append(via_future *future, struct via__future_callback *callback)
+{
+    struct via__future_callback **at = &future->more;
+    while (*at)
+        at = &(*at)->next;
+    callback->next = NULL;
+    *at = callback;
+}
+
+// Calls those in the list, each taken out first: one may take others off, with the memory that they are in.
+// The mark is the end of those that were there in the beginning.
+static void call_more(via_loop *loop, via_future *future)
+{
+    struct via__future_callback mark = {.is_embedded = 1}, *first;
+    append(future, &mark);
+    while ((first = future->more) != &mark) {
+        struct via__future_callback callback = *first;
+        future->more = callback.next;
+        if (!callback.is_embedded)
+            free(first);
+        // A callback that closed the loop was the last one.
+        if (!loop->close_requested)
+            call(loop, future, callback.fn, callback.arg, callback.is_quiet);
+    }
+    future->more = mark.next;
 }
 
 static void run(via_loop *loop, struct via__ready *ready)
@@ -22,20 +49,13 @@ static void run(via_loop *loop, struct via__ready *ready)
     via_future *future = VIA__CONTAINER_OF(ready, via_future, ready);
     via_future_fn fn = future->fn;
     void *arg = future->arg;
-    struct via__future_callback *more = future->more;
     // What a callback adds is scheduled anew.
     future->fn = NULL;
-    future->more = NULL;
     future->queued = 0;
-    call(loop, future, fn, arg);
-    while (more) {
-        struct via__future_callback *next = more->next;
-        // A callback that closed the loop was the last one.
-        if (!loop->close_requested)
-            call(loop, future, more->fn, more->arg);
-        free(more);
-        more = next;
-    }
+    if (fn)
+        call(loop, future, fn, arg, fn == via__stop_when_done);
+    if (future->more)
+        call_more(loop, future);
     via_future_unref(future);
 }
 
@@ -50,12 +70,39 @@ static void drop(via_loop *loop, struct via__ready *ready)
 void via__future_schedule(via_future *future)
 {
     static const struct via__ready_kind kind = {.run = run, .drop = drop};
+    // Callbacks of the library's own, which resume tasks.
+    static const struct via__ready_kind prompt = {.run = run, .drop = drop, .prompt = 1};
     if (future->queued || via__future_bridge(future)->closed)
         return;
     future->queued = 1;
     future->refs++;
-    future->ready.kind = &kind;
+    future->ready.kind = !future->fn && future->more->is_embedded ? &prompt : &kind;
     via__loop_ready(future->loop, &future->ready);
+}
+
+void via__future_watch(via_future *future, struct via__future_callback *callback)
+{
+    callback->is_embedded = 1;
+    append(future, callback);
+    if (future->state != VIA_PENDING)
+        via__future_schedule(future);
+}
+
+void via__future_unwatch(via_future *future, const struct via__future_callback *callback)
+{
+    struct via__future_callback **at = &future->more;
+    while (*at && *at != callback)
+        at = &(*at)->next;
+    if (*at)
+        *at = callback->next;
+}
+
+int via__future_is_watched(const via_future *future)
+{
+    const struct via__future_callback *callback = future->more;
+    while (callback && !callback->is_embedded)
+        callback = callback->next;
+    return callback != NULL;
 }
 
 static int check(const via_future *future, via_future_fn fn)
@@ -74,32 +121,20 @@ int via_future_add_done_callback(via_future *future, via_future_fn fn, void *arg
     int status = check(future, fn);
     if (status < 0)
         return status;
-    if (!future->fn) {
+    if (!future->fn && !future->more) {
         future->fn = fn;
         future->arg = arg;
     } else {
-        struct via__future_callback *callback = malloc(sizeof *callback), **at = &future->more;
+        struct via__future_callback *callback = malloc(sizeof *callback);
         if (!callback)
             return VIA_ENOMEM;
-        *callback = (struct via__future_callback){.fn = fn, .arg = arg};
-        while (*at)
-            at = &(*at)->next;
-        *at = callback;
+        *callback = (struct via__future_callback){
+            .fn = fn, .arg = arg, .is_quiet = fn == via__stop_when_done};
+        append(future, callback);
     }
     if (future->state != VIA_PENDING)
         via__future_schedule(future);
     return 0;
-}
-
-// The first callback of those in the list becomes the one without memory.
-static void promote(via_future *future)
-{
-    struct via__future_callback *first = future->more;
-    future->fn = first ? first->fn : NULL;
-    future->arg = first ? first->arg : NULL;
-    if (first)
-        future->more = first->next;
-    free(first);
 }
 
 int via_future_remove_done_callback(via_future *future, via_future_fn fn, void *arg)
@@ -114,7 +149,7 @@ int via_future_remove_done_callback(via_future *future, via_future_fn fn, void *
     struct via__future_callback **at = &future->more;
     while (*at) {
         struct via__future_callback *callback = *at;
-        if (callback->fn == fn && callback->arg == arg) {
+        if (callback->fn == fn && callback->arg == arg && !callback->is_embedded) {
             *at = callback->next;
             free(callback);
             count++;
@@ -123,7 +158,7 @@ int via_future_remove_done_callback(via_future *future, via_future_fn fn, void *
         }
     }
     if (future->fn == fn && future->arg == arg) {
-        promote(future);
+        future->fn = NULL; // the next one added takes the place only when there are no others
         count++;
     }
     return count;

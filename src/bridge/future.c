@@ -86,7 +86,7 @@ void via__future_settle(via_future *future, int state)
     via__list_remove(&future->pending);
     future->state = (unsigned char)state;
     future->looked |= state == VIA_CANCELLED;
-    if (future->fn)
+    if (future->fn || future->more)
         via__future_schedule(future);
 }
 
@@ -155,9 +155,11 @@ static void break_promise(via_future *future)
 static void free_memory(via_future *future, struct via__bridge *bridge)
 {
     via_cfuture *cf = future->cf;
+    // Relaxed: the flag is there from birth.
+    int in_slab = (atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__SLAB) != 0;
     if (future->sort == VIA__SORT_WRAP) {
         via__wrap_free(future);
-    } else if (!bridge->closed && via__cf_is_last_ref(cf)) {
+    } else if (in_slab && !bridge->closed && via__cf_is_last_ref(cf)) {
         via__cf_fini(cf);
         via__slab_free(cf);
     } else {
@@ -171,15 +173,18 @@ static void last_unref(via_future *future)
     report_unseen(future);
     if (future->refs)
         return;
-    if (future->state == VIA_PENDING && future->sort == VIA__SORT_PROMISE)
+    if (future->state == VIA_PENDING && future->sort >= VIA__SORT_PROMISE && future->sort != VIA__SORT_WRAP)
         break_promise(future);
     else if (future->state == VIA_PENDING)
         via__list_remove(&future->pending);
     while (future->more) {
-        struct via__future_callback *next = future->more->next;
-        free(future->more);
-        future->more = next;
+        struct via__future_callback *first = future->more;
+        future->more = first->next;
+        if (!first->is_embedded)
+            free(first);
     }
+    if (future->sort == VIA__SORT_DRIVEN && via__driven_of(future)->kind->fini)
+        via__driven_of(future)->kind->fini(future);
     int closed = bridge->closed;
     if (!closed)
         bridge->futures--;
@@ -232,15 +237,10 @@ via_loop *via_future_loop(const via_future *future)
     return future ? future->loop : NULL;
 }
 
-int via_future_cancel(via_future *future)
+int via__future_cancel(via_future *future)
 {
-    if (!future)
-        return VIA_EINVAL;
-    if (!future->loop)
-        return VIA_CANCEL_TOO_LATE;
-    int status = via__loop_check(future->loop);
-    if (status < 0)
-        return status;
+    if (future->state == VIA_PENDING && future->sort == VIA__SORT_DRIVEN)
+        return via__driven_of(future)->kind->cancel(future);
     // Who asks for the cancel does not care for an error any more.
     future->looked = 1;
     if (future->state != VIA_PENDING)
@@ -251,11 +251,21 @@ int via_future_cancel(via_future *future)
     }
     // Cancelling may run a hook that drops the program's reference.
     via_future_ref(future);
-    status = via_cfuture_cancel(future->cf);
+    int status = via_cfuture_cancel(future->cf);
     if (status == VIA_CANCEL_NEVER_RAN || status == VIA_CANCEL_ABANDONED)
         via__future_settle(future, VIA_CANCELLED);
     via_future_unref(future);
     return status;
+}
+
+int via_future_cancel(via_future *future)
+{
+    if (!future)
+        return VIA_EINVAL;
+    if (!future->loop)
+        return VIA_CANCEL_TOO_LATE;
+    int status = via__loop_check(future->loop);
+    return status < 0 ? status : via__future_cancel(future);
 }
 
 static int read_outcome(via_future *future, struct via_outcome *outcome,

@@ -3,7 +3,7 @@
  * The loop's futures, inside.
  *
  * A future of a loop is the face that a concurrent future shows to the loop.  It has no outcome of its own:
- * it says when the concurrent one may be looked at in the loop's thread.  There are three sorts.
+ * it says when the concurrent one may be looked at in the loop's thread.  There are four sorts.
  *
  *   a call     a *pair*: the concurrent future that the executor completes, and the loop's, in one block.
  *   a promise  a pair whose concurrent future the loop itself completes.  It counts as RUNNING from birth, so
@@ -39,12 +39,14 @@
 #include "future/cfuture.h"
 #include "loop/loop.h"
 
-enum via__future_sort { VIA__SORT_CALL, VIA__SORT_PROMISE, VIA__SORT_WRAP };
+enum via__future_sort { VIA__SORT_CALL, VIA__SORT_PROMISE, VIA__SORT_WRAP, VIA__SORT_DRIVEN };
 
 struct via__future_callback {
     struct via__future_callback *next;
     via_future_fn fn;
     void *arg;
+    unsigned char is_embedded; // in memory of its own: see via__future_watch()
+    unsigned char is_quiet;    // it does not look at the outcome
 };
 
 struct via_future {
@@ -69,6 +71,23 @@ struct via_future {
 struct via__pair {
     via_cfuture cf; // first: the block goes with it
     via_future future;
+};
+
+// What the producer of a driven future does for it.
+struct via__driven_kind {
+    const char *what; // for reports: "a task"
+    // The program asks for it to end: an enum via_cancel or a negative status.
+    int (*cancel)(via_future *future);
+    // The loop closes before it is done: drops the references that it has on others and on itself.
+    void (*closed)(via_future *future);
+    // The last reference to the loop's side has gone; in any thread once the loop is closed.  May be NULL.
+    void (*fini)(via_future *future);
+};
+
+// Begins as a pair, and its memory goes with its concurrent future.
+struct via__driven {
+    struct via__pair pair;
+    const struct via__driven_kind *kind;
 };
 
 struct via__bridge {
@@ -112,6 +131,16 @@ void via__future_init(via_future *future, struct via__bridge *bridge, via_cfutur
 // promise.c: a fresh one; NULL if memory ran out.
 via_future *via__promise_new(struct via__bridge *bridge);
 
+static inline struct via__driven *via__driven_of(via_future *future)
+{
+    return VIA__CONTAINER_OF(future, struct via__driven, pair.future);
+}
+
+// Makes a driven future of uninitialised memory, with one reference; `flags` is VIA__SLAB, or 0 for memory of
+// malloc().  Whoever settles it keeps a reference to it until then.
+void via__driven_init(struct via__driven *driven, struct via__bridge *bridge,
+                      const struct via__driven_kind *kind, uint32_t flags);
+
 // Turns a pair whose job was never queued into a promise that has failed.
 void via__pair_fail(struct via__pair *pair, int status);
 
@@ -128,6 +157,9 @@ void via__future_settle(via_future *future, int state);
 void via__future_launch(via_future *future);
 void via__future_land(via_future *future);
 
+// Cancels a future that has a loop, also while that is being closed.  As via_future_cancel().
+int via__future_cancel(via_future *future);
+
 // When the loop closes: drops the reference of a completion that will not be seen to arrive.
 void via__future_forget_flight(via_future *future);
 
@@ -137,6 +169,16 @@ void via__wrap_free(via_future *future);
 
 // callbacks.c
 void via__future_schedule(via_future *future);
+
+// Has an embedded callback called once the future is done, like a done callback of the program's, but without
+// memory.  `fn` and `arg` are set; it may go away when it is called.
+void via__future_watch(via_future *future, struct via__future_callback *callback);
+
+// Takes it off, whether it has been called or not.
+void via__future_unwatch(via_future *future, const struct via__future_callback *callback);
+
+// Tells whether an embedded callback is still to be called: a task, or what one waits for, depends on it.
+int via__future_is_watched(const via_future *future);
 
 // The callback of via_loop_run_until_complete().  It does not look at the outcome.
 int via__stop_when_done(via_future *future, void *run);

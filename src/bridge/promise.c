@@ -20,6 +20,14 @@ via_future *via__promise_new(struct via__bridge *bridge)
     return &pair->future;
 }
 
+void via__driven_init(struct via__driven *driven, struct via__bridge *bridge,
+                      const struct via__driven_kind *kind, uint32_t flags)
+{
+    driven->kind = kind;
+    via__cf_init(&driven->pair.cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | flags);
+    via__future_init(&driven->pair.future, bridge, &driven->pair.cf, VIA__SORT_DRIVEN);
+}
+
 void via__pair_fail(struct via__pair *pair, int status)
 {
     struct via__bridge *bridge = via__future_bridge(&pair->future);

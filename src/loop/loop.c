@@ -348,7 +348,7 @@ void via__loop_add_closer(via_loop *loop, struct via__loop_closer *closer,
                           void (*fn)(via_loop *loop, struct via__loop_closer *closer))
 {
     closer->fn = fn;
-    via__list_push_back(&loop->closers, &closer->link);
+    via__list_push_front(&loop->closers, &closer->link);
 }
 
 void via__loop_remove_closer(struct via__loop_closer *closer)

@@ -47,7 +47,8 @@ struct via__post {
     const struct via__post_kind *kind;
 };
 
-// To be told when a loop closes: before it drops its queues, while its base is still there.
+// To be told when a loop closes: before it drops its queues, while its base is still there.  The last one
+// that was added is told first.
 struct via__loop_closer {
     struct via__list link;
     void (*fn)(via_loop *loop, struct via__loop_closer *closer);
@@ -111,6 +112,7 @@ struct via_loop {
     size_t watches;
     struct via__list closers;
     void *bridge; // the bridge's state for this loop
+    void *tasks;  // the task layer's
     // The bridge's: a completion came for a closed loop.
     void (*on_completion_dropped)(via_loop *loop, uintptr_t *link);
     via_exception_fn exception_fn;
