@@ -21,8 +21,10 @@
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/task.h>
 #include <viaduct/thread_pool.h>
 #include <viaduct/time.h>
+#include <viaduct/timeout.h>
 #include <viaduct/version.h>
 
 #endif

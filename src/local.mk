@@ -9,7 +9,9 @@ noinst_LTLIBRARIES = \
   libviaduct-future.la \
   libviaduct-executor.la \
   libviaduct-loop.la \
-  libviaduct-bridge.la
+  libviaduct-bridge.la \
+  libviaduct-task.la \
+  libviaduct-combine.la
 
 # Listed from the top layer down, so that a linker that reads them once finds everything.
 LINK_BASE = libviaduct-base.la
@@ -19,13 +21,15 @@ LINK_EXECUTOR = libviaduct-executor.la $(LINK_FUTURE)
 LINK_LOOP = libviaduct-loop.la $(LINK_BASE) $(LIBEVENT_CORE_LIBS)
 LINK_BRIDGE = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la libviaduct-future.la \
   libviaduct-base.la $(LIBEVENT_CORE_LIBS)
+LINK_TASK = libviaduct-task.la libviaduct-coro.la $(LINK_BRIDGE)
+LINK_COMBINE = libviaduct-combine.la $(LINK_TASK)
 LINK_LIBRARY = libviaduct.la $(LIBEVENT_CORE_LIBS)
 
 lib_LTLIBRARIES = libviaduct.la
 libviaduct_la_SOURCES =
-libviaduct_la_LIBADD = libviaduct-coro.la $(LINK_BRIDGE)
+libviaduct_la_LIBADD = $(LINK_COMBINE)
 libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
-libviaduct_la_DEPENDENCIES = libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
+libviaduct_la_DEPENDENCIES = libviaduct-combine.la libviaduct-task.la libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
   libviaduct-future.la libviaduct-base.la
 if HAVE_VERSION_SCRIPT
 libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map

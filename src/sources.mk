@@ -13,8 +13,10 @@ viaduct_headers = \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/task.h \
   include/viaduct/thread_pool.h \
-  include/viaduct/time.h
+  include/viaduct/time.h \
+  include/viaduct/timeout.h
 libviaduct_base_la_SOURCES = \
   src/base/clock.c \
   src/base/clock.h \
@@ -129,3 +131,14 @@ libviaduct_bridge_la_SOURCES = \
   src/bridge/run_in_executor.c \
   src/bridge/run_until_complete.c \
   src/bridge/wrap.c
+libviaduct_task_la_SOURCES = \
+  src/task/await.c \
+  src/task/close.c \
+  src/task/interrupt.c \
+  src/task/name.c \
+  src/task/sleep.c \
+  src/task/step.c \
+  src/task/task.c \
+  src/task/task.h
+libviaduct_combine_la_SOURCES = \
+  src/combine/timeout.c

@@ -21,7 +21,7 @@ trap 'rm -rf "$new"' EXIT
 
 header='# SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.'
-layers='base coro future executor loop bridge'
+layers='base coro future executor loop bridge task combine'
 
 # assign VARIABLE FILES...: prints a make assignment, one file a line.
 assign() {
@@ -43,6 +43,8 @@ linked_layers() {
     executor) echo '$(LINK_EXECUTOR)' ;;
     loop) echo '$(LINK_LOOP)' ;;
     bridge) echo '$(LINK_BRIDGE)' ;;
+    task) echo '$(LINK_TASK)' ;;
+    combine) echo '$(LINK_COMBINE)' ;;
     *) echo '$(LINK_LIBRARY)' ;;
     esac
 }

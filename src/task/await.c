@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Awaiting one future.
+ *
+ * The callback that resumes the task lies on the task's stack.  It is called once, because the wait has no
+ * other end than the future's: being interrupted only cancels the future.  That is so for a task that begins to
+ * wait as well, with one difference: what has been asked to end is not waited for, unless it is a call that
+ * borrows its argument, which may be a variable of this very task.
+ */
+#include <config.h>
+
+#include <viaduct/bridge.h>
+
+#include "task/task.h"
+
+struct await {
+    struct via__wait wait;
+    struct via__future_callback callback;
+};
+
+static int on_done(via_future *future, void *arg)
+{
+    (void)future;
+    via__task_resume(arg);
+    return 0;
+}
+
+static void cancel_awaited(struct via__task *task, struct via__wait *wait)
+{
+    (void)task;
+    (void)via__future_cancel(wait->future);
+}
+
+// A worker may still use what the task has on its stack.
+static int is_borrowing_call(const via_future *future)
+{
+    return future->sort == VIA__SORT_CALL && future->in_flight && future->arg_borrowed;
+}
+
+static int suspend_until_done(struct via__task *task, via_future *future)
+{
+    struct await await = {.wait = {.what = "a future",
+                                   .future = future,
+                                   .until_ns = VIA_FOREVER,
+                                   .must = is_borrowing_call(future),
+                                   .cancel = cancel_awaited},
+                          .callback = {.fn = on_done, .arg = task}};
+    via__future_watch(future, &await.callback);
+    int status = via__task_wait(task, &await.wait);
+    if (status < 0)
+        via__future_unwatch(future, &await.callback);
+    return status;
+}
+
+static int wait_until_done(struct via__task *task, via_future *future)
+{
+    if (future == via__task_future(task))
+        return VIA_EDEADLK;
+    int status = via__task_check_wait(&task);
+    if (status == 0)
+        return suspend_until_done(task, future);
+    (void)via__future_cancel(future);
+    if (future->state == VIA_PENDING && is_borrowing_call(future))
+        return suspend_until_done(task, future);
+    return status;
+}
+
+// The text of an outcome lives in its future.
+static void keep_text(struct via__task *task, via_future *future)
+{
+    via_future *before = task->kept;
+    task->kept = future;
+    via_future_unref(before);
+}
+
+static const via_cfuture *cf_of(const via_future *future)
+{
+    return future->loop ? future->cf : &VIA__CONTAINER_OF(future, const struct via__pair, future)->cf;
+}
+
+// Reads the outcome of a done future, and takes the value out if it has to be destroyed.
+static int read_outcome(via_future *future, int take, struct via_outcome *outcome)
+{
+    const via_cfuture *cf = cf_of(future);
+    if (future->state == VIA_CANCELLED || cf->extra)
+        return take ? via_future_take(future, outcome) : via_future_outcome(future, outcome);
+    future->looked |= future->loop != NULL;
+    *outcome = (struct via_outcome){.status = cf->status, .code = cf->code, .value = cf->value};
+    return 0;
+}
+
+static int consume(struct via__task *task, via_future *future, int take, struct via_outcome *outcome)
+{
+    int status = read_outcome(future, take, outcome);
+    if (status == 0) {
+        // This status is the word for a task that was asked to stop itself.
+        if (outcome->status == VIA_ECANCELED && via__task_interrupted(task) == 0)
+            outcome->status = VIA_EABORTED;
+        status = outcome->status;
+    }
+    if (status < 0 && take && outcome->message)
+        keep_text(task, future);
+    else
+        via_future_unref(future);
+    return status;
+}
+
+static int await(via_future *future, int take, struct via_outcome *outcome)
+{
+    struct via__task *task;
+    int status = future ? via__task_check_here(&task) : VIA_EINVAL;
+    if (status == 0 && future->loop && future->loop != task->tasks->loop)
+        return VIA_EFOREIGN; // its reference may not be touched here
+    if (status == 0 && future->state == VIA_PENDING)
+        status = wait_until_done(task, future);
+    if (status == 0)
+        return consume(task, future, take, outcome);
+    via_future_unref(future);
+    return status;
+}
+
+int via_await(via_future *future, void **result)
+{
+    struct via_outcome outcome;
+    int status = await(future, result != NULL, &outcome);
+    if (status == 0 && result)
+        *result = outcome.value;
+    return status;
+}
+
+int via_await_outcome(via_future *future, struct via_outcome *outcome)
+{
+    struct via_outcome taken;
+    if (!outcome) {
+        via_future_unref(future);
+        return VIA_EINVAL;
+    }
+    taken.message = NULL;
+    taken.status = 1; // nothing was read
+    int status = await(future, 1, &taken);
+    if (taken.status <= 0)
+        *outcome = taken;
+    return status;
+}
+
+int via_await_to_thread(via_call_fn fn, void *arg, void **result)
+{
+    struct via__task *task;
+    int status = fn ? via__task_check_wait(&task) : VIA_EINVAL;
+    return status < 0 ? status : via_await(via_to_thread(fn, arg), result);
+}
+
+static int refuse(const struct via_call *call, int status)
+{
+    if (call && call->destroy)
+        call->destroy(call->arg);
+    return status;
+}
+
+int via_await_in_executor(via_executor *executor, const struct via_call *call, struct via_outcome *outcome)
+{
+    struct via__task *task;
+    int status = call ? via__task_check_wait(&task) : VIA_EINVAL;
+    if (status < 0)
+        return refuse(call, status);
+    via_future *future = via_run_in_executor(task->tasks->loop, executor, call);
+    return outcome ? via_await_outcome(future, outcome) : via_await(future, NULL);
+}

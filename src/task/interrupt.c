@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What cuts a task's waits short: requests to stop, and the scopes that are open in it.
+ *
+ * A shield hides the requests and limits of the scopes around it.  `masked` says how many of the requests
+ * counted in `cancelling` are hidden now.  A request always comes from outside of every scope, so while a shield
+ * is up it is hidden at once; when the shield goes down again under another one, it stays hidden.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "task/task.h"
+
+// The earliest of the open scopes up to the next shield.
+static int64_t earliest(const struct via__task *task)
+{
+    int64_t when_ns = VIA_FOREVER;
+    for (const struct via_scope *scope = task->scopes; scope && scope->kind != VIA__SCOPE_SHIELD;
+         scope = scope->outer)
+        when_ns = scope->when_ns < when_ns ? scope->when_ns : when_ns;
+    return when_ns;
+}
+
+static void blame_scopes(struct via__task *task, int64_t now_ns)
+{
+    for (struct via_scope *scope = task->scopes; scope && scope->kind != VIA__SCOPE_SHIELD;
+         scope = scope->outer)
+        if (scope->when_ns <= now_ns)
+            scope->cut = 1;
+}
+
+int via__task_interrupted(struct via__task *task)
+{
+    if (task->cancelling > task->masked || task->tasks->closing)
+        return VIA_ECANCELED;
+    if (task->deadline_ns == VIA_FOREVER)
+        return 0;
+    int64_t now_ns = via_loop_time_ns(task->tasks->loop);
+    if (task->deadline_ns > now_ns)
+        return 0;
+    blame_scopes(task, now_ns);
+    return VIA_ECANCELED;
+}
+
+void via__task_poke(struct via__task *task)
+{
+    struct via__wait *wait = task->waiting;
+    if (wait && via__task_interrupted(task) < 0)
+        wait->cancel(task, wait);
+}
+
+int via__task_request(struct via__task *task)
+{
+    int begun = task->begun;
+    task->cancelling++;
+    if (task->shields) {
+        task->masked++;
+        task->unmasked++;
+    }
+    // What is cancelled may run code of the program, which may drop its reference.
+    via_future_ref(via__task_future(task));
+    via__task_poke(task);
+    via_future_unref(via__task_future(task));
+    return begun ? VIA_CANCEL_REQUESTED : VIA_CANCEL_NEVER_RAN;
+}
+
+static int64_t next_due(const struct via__task *task)
+{
+    int64_t until_ns = task->waiting ? task->waiting->until_ns : VIA_FOREVER;
+    return until_ns < task->deadline_ns ? until_ns : task->deadline_ns;
+}
+
+// The timer: the wait is over, or a limit is; or both have moved while this was in the ready queue.
+static void due(via_loop *loop, struct via__ready *node)
+{
+    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, timer.ready);
+    task->armed = 0;
+    if (task->waiting && task->waiting->until_ns <= via_loop_time_ns(loop)) {
+        via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
+        via__task_resume(task);
+    } else {
+        via__task_poke(task);
+        if (task->waiting && via__task_interrupted(task) == 0)
+            (void)via__task_arm(task, next_due(task)); // there is room: it was taken out just now
+    }
+    via_future_unref(via__task_future(task));
+}
+
+static void drop(via_loop *loop, struct via__ready *node)
+{
+    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, timer.ready);
+    (void)loop;
+    via_future_unref(via__task_future(task));
+}
+
+static const struct via__ready_kind timer_kind = {.run = due, .drop = drop, .prompt = 1};
+
+void via__task_disarm(struct via__task *task)
+{
+    if (task->armed && via__timer_unset(task->tasks->loop, &task->timer)) {
+        task->armed = 0;
+        via__task_future(task)->refs--;
+    }
+}
+
+int via__task_arm(struct via__task *task, int64_t when_ns)
+{
+    via_loop *loop = task->tasks->loop;
+    if (task->armed && task->timer.node.when_ns == when_ns)
+        return 0;
+    via__task_disarm(task);
+    // In the ready queue: it looks when its turn comes.
+    if (task->armed || when_ns == VIA_FOREVER || when_ns == VIA__WHEN_CUT)
+        return 0;
+    task->timer.ready.kind = &timer_kind;
+    int status = via__timer_set(loop, &task->timer, when_ns);
+    if (status < 0)
+        return status;
+    task->armed = 1;
+    via__task_future(task)->refs++;
+    return 0;
+}
+
+void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__scope_kind kind,
+                     int64_t when_ns)
+{
+    *scope = (struct via_scope){.outer = task->scopes,
+                                .task = via__task_future(task),
+                                .when_ns = when_ns,
+                                .masked = task->masked - task->unmasked,
+                                .kind = (unsigned char)kind};
+    task->scopes = scope;
+    task->deadline_ns = earliest(task);
+    if (kind != VIA__SCOPE_SHIELD)
+        return;
+    task->shields++;
+    task->masked = task->cancelling;
+}
+
+void via__scope_close(struct via__task *task, struct via_scope *scope)
+{
+    task->scopes = scope->outer;
+    task->deadline_ns = earliest(task);
+    scope->task = NULL;
+    if (scope->kind != VIA__SCOPE_SHIELD)
+        return;
+    task->shields--;
+    if (task->shields) {
+        task->masked = scope->masked + task->unmasked;
+    } else {
+        task->masked = 0;
+        task->unmasked = 0;
+    }
+}
+
+int via__scope_set_when(struct via_scope *scope, int64_t when_ns)
+{
+    struct via__task *task = via__task_of(scope->task);
+    scope->when_ns = when_ns;
+    task->deadline_ns = earliest(task);
+    if (!task->waiting)
+        return 0;
+    int status = via__task_arm(task, next_due(task));
+    via__task_poke(task);
+    return status;
+}
+
+// ---- what the program says ----
+
+// The task that is meant: NULL stands for the one that runs.
+static int find(const via_future *future, struct via__task **task)
+{
+    if (!future) {
+        *task = via__task_current();
+        return *task ? 0 : VIA_ESTATE;
+    }
+    if (!via__is_task(future))
+        return VIA_EINVAL;
+    *task = via__task_of((via_future *)(uintptr_t)future);
+    return via__loop_check_thread(future->loop);
+}
+
+int via_task_cancel(via_future *future, const char *reason)
+{
+    struct via__task *task;
+    int status = future ? find(future, &task) : VIA_EINVAL;
+    if (status == 0)
+        status = via__loop_check(future->loop);
+    if (status < 0)
+        return status;
+    if (future->state != VIA_PENDING)
+        return VIA_CANCEL_TOO_LATE;
+    if (reason && !task->reason)
+        task->reason = strdup(reason); // without memory it goes without a reason
+    return via__task_request(task);
+}
+
+int via_task_uncancel(via_future *future)
+{
+    struct via__task *task;
+    int status = find(future, &task);
+    if (status < 0)
+        return status;
+    if (task->cancelling && via__task_future(task)->state == VIA_PENDING)
+        task->cancelling--;
+    if (task->masked > task->cancelling)
+        task->masked = task->cancelling;
+    if (task->unmasked > task->masked)
+        task->unmasked = task->masked;
+    if (!task->cancelling) {
+        free(task->reason);
+        task->reason = NULL;
+    }
+    return (int)task->cancelling;
+}
+
+int via_task_cancelling(const via_future *future)
+{
+    struct via__task *task;
+    int status = find(future, &task);
+    return status < 0 ? status : (int)task->cancelling;
+}
+
+const char *via_task_cancel_reason(const via_future *future)
+{
+    struct via__task *task;
+    return find(future, &task) < 0 ? NULL : task->reason;
+}
+
+int via_shield_begin(struct via_scope *scope)
+{
+    struct via__task *task;
+    int status = scope ? via__task_check_here(&task) : VIA_EINVAL;
+    if (status == 0)
+        via__scope_open(task, scope, VIA__SCOPE_SHIELD, VIA_FOREVER);
+    return status;
+}
+
+int via_shield_end(struct via_scope *scope)
+{
+    struct via__task *task;
+    int status = scope ? via__task_check_here(&task) : VIA_EINVAL;
+    if (status < 0)
+        return status;
+    if (task->scopes != scope || scope->kind != VIA__SCOPE_SHIELD)
+        return VIA_ESTATE;
+    via__scope_close(task, scope);
+    return 0;
+}

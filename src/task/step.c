@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Running a task, from its first step to its end.
+ *
+ * A task that ignores that its awaits fail would keep the loop for ever.  So one await in REFUSALS waits for a
+ * turn all the same before it fails; and when the loop is being closed a task that is so deaf is ended where it
+ * stands.
+ */
+#include <config.h>
+
+#include <stdlib.h>
+
+#include "task/task.h"
+
+#define REFUSALS 1000
+
+static void run(struct via__fiber *fiber);
+static void lost(struct via__fiber *fiber);
+
+static const struct via__fiber_kind fiber_kind = {run, lost};
+
+static struct via__task *task_of_fiber(struct via__fiber *fiber)
+{
+    return VIA__CONTAINER_OF(fiber, struct via__task, fiber);
+}
+
+static void run(struct via__fiber *fiber)
+{
+    struct via__task *task = task_of_fiber(fiber);
+    int status = task->fn(task->arg, &task->result);
+    // What it has left open is in functions that have returned.
+    task->scopes = NULL;
+    task->deadline_ns = VIA_FOREVER;
+    while (!via__list_empty(&task->groups)) {
+        struct via__open_group *group = VIA__CONTAINER_OF(task->groups.next, struct via__open_group, link);
+        via__list_remove(&group->link);
+        group->leave(group);
+    }
+    task->status = status;
+}
+
+// It was left by longjmp() or pthread_exit(), or would not end.
+static void lost(struct via__fiber *fiber)
+{
+    struct via__task *task = task_of_fiber(fiber);
+    task->status = VIA_EEXITED;
+    if (task->tasks->current == task)
+        task->tasks->current = NULL;
+}
+
+static void release(struct via__task *task)
+{
+    via__task_disarm(task);
+    if (task->destroy)
+        task->destroy(task->arg);
+    via_future_unref(task->kept);
+    free(task->reason);
+    task->reason = NULL;
+}
+
+static void drop_result(struct via__task *task)
+{
+    const struct via__extra *extra = task->driven.pair.cf.extra;
+    if (task->result && extra && extra->destroy)
+        extra->destroy(task->result);
+}
+
+// The function is over, or never ran: the future is done.
+static void finish(struct via__task *task)
+{
+    via_future *future = via__task_future(task);
+    int status = task->status > 0 ? VIA_EFAILED : task->status;
+    int code = task->status > 0 ? task->status : task->code;
+    release(task);
+    if (status < 0)
+        drop_result(task);
+    task->tasks->alive--;
+    if (status == VIA_ECANCELED || status == VIA_EABORTED) {
+        free(task->message);
+        via__promise_cancel(future);
+    } else {
+        via__promise_finish(future, status, status == VIA_EFAILED ? code : 0, status < 0 ? NULL : task->result,
+                            task->message);
+    }
+    via_future_unref(future);
+}
+
+void via__task_end(struct via__task *task, int status)
+{
+    task->status = status;
+    finish(task);
+}
+
+// Runs the fiber until it waits or is over.
+static void step(struct via__task *task)
+{
+    struct via__tasks *tasks = task->tasks;
+    struct via__task *outer = tasks->current;
+    tasks->current = task;
+    tasks->loop->function = (void *)(uintptr_t)task->fn;
+    task->refused = 0;
+    via__fiber_resume(&task->fiber);
+    tasks->current = outer;
+    if (task->fiber.state == VIA__FIBER_OVER)
+        finish(task);
+}
+
+void via__task_begin(struct via__task *task)
+{
+    int status = via__task_interrupted(task);
+    if (status == 0)
+        status = via__fiber_init(&task->fiber, &fiber_kind, via__task_name_of(task), task->stack_bytes);
+    task->begun = 1;
+    if (status < 0)
+        via__task_end(task, status);
+    else
+        step(task);
+}
+
+void via__task_resume(struct via__task *task)
+{
+    task->waiting = NULL;
+    step(task);
+}
+
+static void run_woken(via_loop *loop, struct via__ready *node)
+{
+    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
+    task->woken = 0;
+    via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
+    step(task);
+}
+
+static void drop_woken(via_loop *loop, struct via__ready *node)
+{
+    (void)loop;
+    (void)node;
+}
+
+void via__task_wake(struct via__task *task)
+{
+    static const struct via__ready_kind kind = {.run = run_woken, .drop = drop_woken, .prompt = 1};
+    task->waiting = NULL;
+    task->woken = 1;
+    task->ready.kind = &kind;
+    via__loop_ready(task->tasks->loop, &task->ready);
+}
+
+int via__task_check_here(struct via__task **task)
+{
+    struct via__task *current = via__task_current();
+    if (!current || current->fiber.role_loop != via__role.loop || current->fiber.role_frame != via__role.frame)
+        return VIA_ESTATE;
+    *task = current;
+    return 0;
+}
+
+// Its awaits fail, and it does not listen.
+static void refuse(struct via__task *task)
+{
+    if (++task->refused < REFUSALS)
+        return;
+    if (!task->tasks->closing)
+        via__task_wake(task);
+    via__fiber_suspend_to(&task->fiber);
+}
+
+int via__task_check_wait(struct via__task **task)
+{
+    int status = via__task_check_here(task);
+    if (status < 0)
+        return status;
+    status = via__task_interrupted(*task);
+    if (status < 0)
+        refuse(*task);
+    return status;
+}
+
+int via__task_wait(struct via__task *task, struct via__wait *wait)
+{
+    int64_t when_ns = wait->until_ns < task->deadline_ns ? wait->until_ns : task->deadline_ns;
+    int status = when_ns == VIA_FOREVER ? 0 : via__task_arm(task, when_ns);
+    if (status < 0 && !wait->must)
+        return status;
+    task->waiting = wait;
+    via__fiber_suspend_to(&task->fiber);
+    return 0;
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Tasks: how they come into being.  The design is at the head of task.h. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/stack.h"
+#include "task/task.h"
+
+static void fini(via_future *future)
+{
+    struct via__task *task = via__task_of(future);
+    free(task->name);
+}
+
+static int cancel(via_future *future)
+{
+    struct via__task *task = via__task_of(future);
+    return via__task_request(task);
+}
+
+// The tasks are closed before the bridge, and all of them are done then.
+static void closed(via_future *future)
+{
+    (void)future;
+}
+
+const struct via__driven_kind via__task_kind = {
+    .what = "a task", .cancel = cancel, .closed = closed, .fini = fini};
+
+#define OBJECT_BYTES ((sizeof(struct via__task) + 63) & ~(size_t)63)
+
+struct via__tasks *via__tasks_of(via_loop *loop)
+{
+    if (loop->tasks)
+        return loop->tasks;
+    struct via__bridge *bridge = via__bridge_of(loop);
+    struct via__tasks *tasks = bridge ? calloc(1, sizeof *tasks) : NULL;
+    struct via__slab *slab = tasks ? via__slab_new(OBJECT_BYTES) : NULL;
+    if (!slab) {
+        free(tasks);
+        return NULL;
+    }
+    tasks->loop = loop;
+    tasks->bridge = bridge;
+    tasks->slab = slab;
+    // Told before the bridge, which was there before.
+    via__loop_add_closer(loop, &tasks->closer, via__tasks_close);
+    loop->tasks = tasks;
+    return tasks;
+}
+
+static void run_first(via_loop *loop, struct via__ready *node)
+{
+    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
+    task->woken = 0;
+    via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
+    via__task_begin(task);
+}
+
+// The closing of the loop has ended every task before it drops the queue.
+static void drop_first(via_loop *loop, struct via__ready *node)
+{
+    (void)loop;
+    (void)node;
+}
+
+static const struct via__ready_kind first_kind = {.run = run_first, .drop = drop_first, .prompt = 1};
+
+static void init(struct via__task *task, struct via__tasks *tasks, via_task_fn fn, void *arg)
+{
+    const size_t head = offsetof(struct via__task, fiber);
+    memset((char *)task + head, 0, sizeof *task - head);
+    via__driven_init(&task->driven, tasks->bridge, &via__task_kind, VIA__SLAB);
+    task->tasks = tasks;
+    task->deadline_ns = VIA_FOREVER;
+    task->fn = fn;
+    task->arg = arg;
+    task->id = ++tasks->created;
+    via__list_init(&task->groups);
+    tasks->alive++;
+    via_future_ref(via__task_future(task)); // its own, until it is done
+}
+
+// What the options ask for that may fail.
+static int apply(struct via__task *task, const struct via_task_options *options)
+{
+    task->stack_bytes = options->stack_bytes;
+    if (options->name && !(task->name = strdup(options->name)))
+        return VIA_ENOMEM;
+    if (!options->destroy_result)
+        return 0;
+    struct via__extra *extra = calloc(1, sizeof *extra);
+    if (!extra)
+        return VIA_ENOMEM;
+    extra->destroy = options->destroy_result;
+    task->driven.pair.cf.extra = extra;
+    return 0;
+}
+
+static void start(struct via__task *task, int eager)
+{
+    task->ready.kind = &first_kind;
+    task->woken = 1;
+    if (eager && via__loop_is_here(task->tasks->loop)) {
+        task->woken = 0;
+        via__task_begin(task);
+    } else {
+        via__loop_ready(task->tasks->loop, &task->ready);
+    }
+}
+
+static via_future *fail(void *arg, const struct via_task_options *options, int status)
+{
+    if (options && options->destroy)
+        options->destroy(arg);
+    return via__future_failed(status);
+}
+
+via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void *arg,
+                                 const struct via_task_options *options)
+{
+    static const struct via_task_options plain = {.name = NULL};
+    if (!loop && !(loop = via__role.loop))
+        return fail(arg, options, VIA_ESTATE);
+    int status = fn ? via__loop_check(loop) : VIA_EINVAL;
+    if (status == 0 && options && via__stack_order(options->stack_bytes) < 0)
+        status = VIA_EINVAL;
+    if (status < 0)
+        return fail(arg, options, status);
+    struct via__tasks *tasks = via__tasks_of(loop);
+    struct via__task *task = tasks ? via__slab_alloc(tasks->slab) : NULL;
+    if (!task)
+        return fail(arg, options, VIA_ENOMEM);
+    if (!options)
+        options = &plain;
+    init(task, tasks, fn, arg);
+    task->destroy = options->destroy;
+    status = apply(task, options);
+    if (status < 0)
+        via__task_end(task, status);
+    else
+        start(task, options->eager);
+    return via__task_future(task);
+}
+
+via_future *via_create_task(via_task_fn fn, void *arg)
+{
+    return via_create_task_with(NULL, fn, arg, NULL);
+}

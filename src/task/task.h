@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tasks, inside.
+ *
+ * A task is a driven future with a fiber.  It is in one of four conditions:
+ *
+ *   new        its first step is in the ready queue; it has no stack yet.
+ *   running    it is `tasks->current`, or it has made an eager task that is.
+ *   waiting    `waiting` is set.  Somebody who knows of the wait will wake it: a future, its own timer, a queue
+ *              that it stands in.  All of these belong to the loop's thread, so nothing here is atomic.
+ *   woken      its node is in the ready queue again, and `waiting` is NULL.
+ *
+ * Who completes.  finish() settles the future, on the loop's stack, when the fiber is over; nobody else does.
+ *
+ * What keeps it alive.  A reference of its own until then.  What it waits for is described on its stack, in a
+ * struct via__wait, and everything of others that points there is taken off before the wait returns.
+ *
+ * Interrupts.  A wait is cut short by a request to stop (`cancelling` above `masked`), by a time limit or a
+ * failed group around it (`deadline_ns`, the earliest of the open scopes up to the next shield), and by the
+ * closing of the loop.  All three are conditions, not events: via__task_interrupted() looks at them whenever a
+ * wait begins, and via__task_poke() whenever one of them may have come about.  To cut a wait short is to ask
+ * for its end (via__wait.cancel); the wait itself says when that is.  So a call on a thread that borrows its
+ * argument is over only when its function has returned, and what was granted in the meantime is kept.
+ *
+ * While `deadline_ns` is finite and not over, the task's timer is set while it waits.
+ *
+ * Closing.  The loop's closing cuts every wait short and runs the tasks to their ends, before the bridge goes:
+ * see close.c.
+ */
+#ifndef VIADUCT_TASK_TASK_H
+#define VIADUCT_TASK_TASK_H
+
+#include <viaduct/error.h>
+#include <viaduct/task.h>
+
+#include "bridge/future.h"
+#include "coro/fiber.h"
+#include "loop/timer.h"
+
+struct via__task;
+
+// What a suspended task waits for; on its stack.
+struct via__wait {
+    const char *what;    // for reports: "a lock"
+    via_future *future;  // the one that is awaited, or NULL
+    int64_t until_ns;    // it is woken then; VIA_FOREVER for never
+    int must;            // it goes on waiting when it is interrupted: a call borrows the task's stack
+    // Asks for the end of the wait: what was waited for is cancelled, or the task is woken at once.
+    void (*cancel)(struct via__task *task, struct via__wait *wait);
+};
+
+// A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so, on
+// the task's stack: it may wait.
+struct via__open_group {
+    struct via__list link; // in its task's list, the innermost first
+    void (*leave)(struct via__open_group *group);
+};
+
+enum via__scope_kind { VIA__SCOPE_SHIELD = 1, VIA__SCOPE_TIMEOUT, VIA__SCOPE_GROUP };
+
+// A scope that is cut from the outside: its awaits fail from now on.
+#define VIA__WHEN_CUT INT64_MIN
+
+struct via__task {
+    struct via__driven driven; // first: the block goes with its future
+    struct via__fiber fiber;
+    struct via__ready ready; // to be run, when it is new or woken
+    struct via__timer timer;
+    struct via__tasks *tasks;
+    struct via__wait *waiting;
+    struct via_scope *scopes; // open ones, from the innermost out
+    int64_t deadline_ns;
+    via_task_fn fn;
+    void *arg;
+    void (*destroy)(void *arg);
+    void *result;
+    char *name;    // NULL until somebody asks
+    char *reason;  // of the first request to stop
+    char *message; // what via_fail() left
+    via_future *kept; // what was awaited last, for its text
+    struct via__list groups; // open task groups
+    uint64_t id;
+    size_t stack_bytes;
+    uint32_t cancelling, masked;
+    uint32_t unmasked; // requests from outside that came while a shield was up
+    int status, code;
+    unsigned refused; // awaits that failed at once since it last waited
+    unsigned char begun, woken, shields;
+    unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
+};
+
+// A loop's.
+struct via__tasks {
+    via_loop *loop;
+    struct via__bridge *bridge;
+    struct via__slab *slab;
+    struct via__loop_closer closer;
+    struct via__task *current;
+    uint64_t created;
+    size_t alive; // not done
+    int closing;
+};
+
+extern const struct via__driven_kind via__task_kind;
+
+static inline struct via__task *via__task_of(via_future *future)
+{
+    return VIA__CONTAINER_OF(future, struct via__task, driven.pair.future);
+}
+
+static inline via_future *via__task_future(struct via__task *task)
+{
+    return &task->driven.pair.future;
+}
+
+static inline int via__is_task(const via_future *future)
+{
+    return future && future->loop && future->sort == VIA__SORT_DRIVEN &&
+           via__driven_of((via_future *)(uintptr_t)future)->kind == &via__task_kind;
+}
+
+// The task that runs in this thread, or NULL.
+static inline struct via__task *via__task_current(void)
+{
+    const via_loop *loop = via__role.loop;
+    const struct via__tasks *tasks = loop ? loop->tasks : NULL;
+    return tasks ? tasks->current : NULL;
+}
+
+// The state for a loop, made at first use; NULL if memory ran out.
+struct via__tasks *via__tasks_of(via_loop *loop);
+
+// step.c
+
+// Has the task go on in its turn.  It waits.
+void via__task_wake(struct via__task *task);
+
+// Goes on with it here, in a callback from the ready queue.  It waits.
+void via__task_resume(struct via__task *task);
+
+// Runs a task that is new: from the ready queue, or eagerly.
+void via__task_begin(struct via__task *task);
+
+// Ends a task that has not begun, or will not go on.
+void via__task_end(struct via__task *task, int status);
+
+// Suspends the running task until it is woken.  To be called when via__task_check_wait() has said 0.  0, or
+// VIA_ENOMEM if its time limit cannot be watched, and then it has not waited.
+int via__task_wait(struct via__task *task, struct via__wait *wait);
+
+// Tells whether the code that runs may wait: 0 with the task; VIA_ESTATE if it is not in a task, or in a call
+// that the task runs itself; the status if the task is interrupted.
+int via__task_check_wait(struct via__task **task);
+
+// The same without a look at interrupts.
+int via__task_check_here(struct via__task **task);
+
+// interrupt.c
+
+// What a wait that is cut short fails with, or 0.  Notes in the scopes whose time is over that they were the
+// cause.
+int via__task_interrupted(struct via__task *task);
+
+// Something may have come about that cuts the wait of the task short.
+void via__task_poke(struct via__task *task);
+
+// A request to stop, from outside of every scope: an enum via_cancel.
+int via__task_request(struct via__task *task);
+
+// Opens a scope of the running task; closes the innermost one.
+void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__scope_kind kind,
+                     int64_t when_ns);
+void via__scope_close(struct via__task *task, struct via_scope *scope);
+
+// Changes when awaits inside begin to fail.  0 or VIA_ENOMEM.
+int via__scope_set_when(struct via_scope *scope, int64_t when_ns);
+
+// Sets the task's timer to the earlier of the two, if it is not: 0 or VIA_ENOMEM.
+int via__task_arm(struct via__task *task, int64_t when_ns);
+void via__task_disarm(struct via__task *task);
+
+// await.c
+
+// Takes what an awaited future gave out of it, and gives the reference back.
+int via__task_consume(struct via__task *task, via_future *future, struct via_outcome *outcome);
+
+// close.c
+void via__tasks_close(via_loop *loop, struct via__loop_closer *closer);
+
+// name.c
+const char *via__task_name_of(struct via__task *task);
+
+#endif
