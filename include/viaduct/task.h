@@ -3,8 +3,8 @@
  * @file
  * Tasks: straight-line functions on the loop that wait without blocking it.
  *
- * A task is an ordinary C function on a stack of its own.  Wherever it stands, however many calls deep, it may
- * *await*: a future, a blocking function on a thread, a while.  The loop runs other things meanwhile.
+ * A task is an ordinary C function on a stack of its own.  Wherever it stands, however many calls deep, it
+ * may *await*: a future, a blocking function on a thread, a while.  The loop runs other things meanwhile.
  *
  *     static int main_task(void *arg, void **result)
  *     {
@@ -15,21 +15,21 @@
  *         return via_sleep(100 * VIA_MS);
  *     }
  *
- * A task *is* a future (future.h) of its loop: it can be awaited, cancelled and given callbacks, and its outcome
- * is what its function returned.  It starts in a later tick, never inside the function that makes it (unless it
- * is eager), and lives in the loop's thread for ever: code between two awaits is never interrupted by another
- * task.  Its stack has the size and the guard of a coroutine's (coro.h); a coroutine that a task steps may await
- * as the task itself.
+ * A task *is* a future (future.h) of its loop: it can be awaited, cancelled and given callbacks, and its
+ * outcome is what its function returned.  It starts in a later tick, never inside the function that makes it
+ * (unless it is eager), and lives in the loop's thread for ever: code between two awaits is never interrupted
+ * by another task.  Its stack has the size and the guard of a coroutine's (coro.h); a coroutine that a task
+ * steps may await as the task itself.
  *
  * *Cancelling* a task is a request that stays: from then on every await that would have to wait fails with
- * VIA_ECANCELED, until the function returns, or takes the request back with via_task_uncancel().  What was done
- * already is still delivered, so nothing is lost.  Clean-up that has to wait opens a shielded section.  Two
- * statuses tell two things apart: VIA_ECANCELED, "you were asked to stop", and VIA_EABORTED, "what you awaited
- * was cancelled".  A task that returns either ends cancelled.
+ * VIA_ECANCELED, until the function returns, or takes the request back with via_task_uncancel().  What was
+ * done already is still delivered, so nothing is lost.  Clean-up that has to wait opens a shielded section.
+ * Two statuses tell two things apart: VIA_ECANCELED, "you were asked to stop", and VIA_EABORTED, "what you
+ * awaited was cancelled".  A task that returns either ends cancelled.
  *
  * A thread's tasks share what belongs to the thread: thread-local variables, the signal mask, locks.  A mutex
- * that is held across an await is held by the thread, and the next task that wants it stops the loop for ever;
- * for that there are locks for tasks.  errno is each task's own.
+ * that is held across an await is held by the thread, and the next task that wants it stops the loop for
+ * ever; for that there are locks for tasks.  errno is each task's own.
  */
 #ifndef VIADUCT_TASK_H
 #define VIADUCT_TASK_H
@@ -53,8 +53,8 @@ struct via_task_options {
     void (*destroy_result)(void *result); /**< releases a result that nobody took; NULL for none */
 };
 
-/** A section of a task: a shield, or a time limit (timeout.h).  It lives in the function that opens it, and its
- *  fields are the library's. */
+/** A section of a task: a shield, or a time limit (timeout.h).  It lives in the function that opens it, and
+ * its fields are the library's. */
 struct via_scope {
     struct via_scope *outer; /**< the section around it */
     via_future *task;        /**< whose section it is; NULL when it is closed */
@@ -119,9 +119,9 @@ VIA_PUBLIC via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void
  * A future that is done already costs no wait, also in a task that was cancelled.  If the task is cancelled
  * while it waits, the future is cancelled, and this returns when that has ended, with what has become of it.
  *
- * - Ownership: takes the caller's reference to `future`, also on failure; gives the value.  A value that has to
- *   be destroyed goes to the first who takes it.  To leave it where it is, keep a reference of your own, pass
- *   NULL, and use via_future_result().
+ * - Ownership: takes the caller's reference to `future`, also on failure; gives the value.  A value that has
+ * to be destroyed goes to the first who takes it.  To leave it where it is, keep a reference of your own,
+ * pass NULL, and use via_future_result().
  * - Threads: the loop's, in a task.
  * - Blocks: suspends the task until the future is done.
  * - Cancel: fails with VIA_ECANCELED; the future is cancelled too.
@@ -177,11 +177,11 @@ VIA_PUBLIC int via_await_to_thread(via_call_fn fn, void *arg, void **result) VIA
 /**
  * Runs a call on an executor, and waits in a task until it is done.
  *
- * Unless the call is abandonable this comes back only when its function has, so what the call borrows may be a
- * variable of the task.
+ * Unless the call is abandonable this comes back only when its function has, so what the call borrows may be
+ * a variable of the task.
  *
- * - Ownership: takes the call's payload, also on failure; gives the value in `outcome`.  Its text is good until
- *   the task awaits again.
+ * - Ownership: takes the call's payload, also on failure; gives the value in `outcome`.  Its text is good
+ * until the task awaits again.
  * - Threads: the loop's, in a task.
  * - Blocks: suspends the task until the call is done.
  * - Cancel: in the ways that the call names.

@@ -8,13 +8,13 @@
  *     if (rc == 0)
  *         rc = via_timeout_end(&limit, talk(connection));
  *
- * When the time is over, what the task awaits is cancelled, and every await up to the end of the section fails
- * with VIA_ECANCELED; the end turns that status into VIA_ETIMEDOUT.  The task itself is not cancelled
- * (via_task_cancelling() does not count it), so a request to stop and a time limit are never mistaken for each
- * other.  A limit may be inside another: the outermost that is over says VIA_ETIMEDOUT.
+ * When the time is over, what the task awaits is cancelled, and every await up to the end of the section
+ * fails with VIA_ECANCELED; the end turns that status into VIA_ETIMEDOUT.  The task itself is not cancelled
+ * (via_task_cancelling() does not count it), so a request to stop and a time limit are never mistaken for
+ * each other.  A limit may be inside another: the outermost that is over says VIA_ETIMEDOUT.
  *
- * Time is noticed where the task waits: code that runs through is not interrupted, and what was done in time is
- * delivered.
+ * Time is noticed where the task waits: code that runs through is not interrupted, and what was done in time
+ * is delivered.
  */
 #ifndef VIADUCT_TIMEOUT_H
 #define VIADUCT_TIMEOUT_H
@@ -65,8 +65,8 @@ VIA_PUBLIC int via_timeout_begin_at(int64_t when_ns, struct via_scope *scope);
  *
  * @param scope the section.
  * @param status how what it limits has ended.
- * @return `status`; but VIA_ETIMEDOUT if it is VIA_ECANCELED, an await was cut short by this limit, and neither
- *         the task was asked to stop nor an outer limit is over; VIA_ESTATE if it is not the innermost open
+ * @return `status`; but VIA_ETIMEDOUT if it is VIA_ECANCELED, an await was cut short by this limit, and
+ * neither the task was asked to stop nor an outer limit is over; VIA_ESTATE if it is not the innermost open
  *         section of this task; VIA_EINVAL.
  */
 VIA_PUBLIC int via_timeout_end(struct via_scope *scope, int status) VIA_MUST_USE;
@@ -117,8 +117,8 @@ VIA_PUBLIC int via_timeout_expired(const struct via_scope *scope);
 /**
  * Awaits a future, but not for ever: when the time is over it is cancelled.
  *
- * This waits until the future has ended, however long its clean-up takes; a value that it gives all the same is
- * delivered.
+ * This waits until the future has ended, however long its clean-up takes; a value that it gives all the same
+ * is delivered.
  *
  * - Ownership: takes the caller's reference to `future`, also on failure; gives the value.
  * - Threads: the loop's, in a task.

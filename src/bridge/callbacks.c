@@ -128,8 +128,8 @@ int via_future_add_done_callback(via_future *future, via_future_fn fn, void *arg
         struct via__future_callback *callback = malloc(sizeof *callback);
         if (!callback)
             return VIA_ENOMEM;
-        *callback = (struct via__future_callback){
-            .fn = fn, .arg = arg, .is_quiet = fn == via__stop_when_done};
+        *callback =
+            (struct via__future_callback){.fn = fn, .arg = arg, .is_quiet = fn == via__stop_when_done};
         append(future, callback);
     }
     if (future->state != VIA_PENDING)

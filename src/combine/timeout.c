@@ -30,7 +30,8 @@ int via_timeout_begin(int64_t timeout_ns, struct via_scope *scope)
     if (status < 0)
         return status;
     int64_t now_ns = via_loop_time_ns(task->tasks->loop);
-    return begin(timeout_ns == VIA_FOREVER ? VIA_FOREVER : via__deadline_after(now_ns, timeout_ns), task, scope);
+    return begin(timeout_ns == VIA_FOREVER ? VIA_FOREVER : via__deadline_after(now_ns, timeout_ns), task,
+                 scope);
 }
 
 int via_timeout_end(struct via_scope *scope, int status)

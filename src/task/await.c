@@ -3,9 +3,9 @@
  * Awaiting one future.
  *
  * The callback that resumes the task lies on the task's stack.  It is called once, because the wait has no
- * other end than the future's: being interrupted only cancels the future.  That is so for a task that begins to
- * wait as well, with one difference: what has been asked to end is not waited for, unless it is a call that
- * borrows its argument, which may be a variable of this very task.
+ * other end than the future's: being interrupted only cancels the future.  That is so for a task that begins
+ * to wait as well, with one difference: what has been asked to end is not waited for, unless it is a call
+ * that borrows its argument, which may be a variable of this very task.
  */
 #include <config.h>
 

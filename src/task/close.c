@@ -3,12 +3,13 @@
  * What becomes of tasks when their loop is closed: they run to their ends, here, before anything else of the
  * loop goes.
  *
- * Nothing is waited for any more, with one exception: a call that runs on a thread, and whose end a task waits
- * for, may use what the task has on its stack.  Each such call is asked to stop, and its function's return is
- * waited for, blocking.  Everything else that tasks wait for is a task itself, or is cancelled and over.
+ * Nothing is waited for any more, with one exception: a call that runs on a thread, and whose end a task
+ * waits for, may use what the task has on its stack.  Each such call is asked to stop, and its function's
+ * return is waited for, blocking.  Everything else that tasks wait for is a task itself, or is cancelled and
+ * over.
  *
- * The loop's ready queue holds other things as well, which will be dropped; so only tasks, and the futures that
- * resume them, are run from it.
+ * The loop's ready queue holds other things as well, which will be dropped; so only tasks, and the futures
+ * that resume them, are run from it.
  *
  * A task that will not end - it awaits again and again though every await fails - is lost: its stack is taken
  * away.

@@ -3,8 +3,8 @@
  * What cuts a task's waits short: requests to stop, and the scopes that are open in it.
  *
  * A shield hides the requests and limits of the scopes around it.  `masked` says how many of the requests
- * counted in `cancelling` are hidden now.  A request always comes from outside of every scope, so while a shield
- * is up it is hidden at once; when the shield goes down again under another one, it stays hidden.
+ * counted in `cancelling` are hidden now.  A request always comes from outside of every scope, so while a
+ * shield is up it is hidden at once; when the shield goes down again under another one, it stays hidden.
  */
 #include <config.h>
 

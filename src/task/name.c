@@ -116,8 +116,7 @@ static void __attribute__((format(printf, 2, 3))) add(struct text *text, const c
 static const char *what_is(via_future *future)
 {
     static const char *const sorts[] = {"a call", "a promise", "a concurrent future"};
-    return future->sort == VIA__SORT_DRIVEN ? via__driven_of(future)->kind->what
-                                            : sorts[future->sort];
+    return future->sort == VIA__SORT_DRIVEN ? via__driven_of(future)->kind->what : sorts[future->sort];
 }
 
 static void describe(struct text *text, struct via__task *task)

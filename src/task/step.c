@@ -2,9 +2,9 @@
 /*
  * Running a task, from its first step to its end.
  *
- * A task that ignores that its awaits fail would keep the loop for ever.  So one await in REFUSALS waits for a
- * turn all the same before it fails; and when the loop is being closed a task that is so deaf is ended where it
- * stands.
+ * A task that ignores that its awaits fail would keep the loop for ever.  So one await in REFUSALS waits for
+ * a turn all the same before it fails; and when the loop is being closed a task that is so deaf is ended
+ * where it stands.
  */
 #include <config.h>
 
@@ -79,8 +79,8 @@ static void finish(struct via__task *task)
         free(task->message);
         via__promise_cancel(future);
     } else {
-        via__promise_finish(future, status, status == VIA_EFAILED ? code : 0, status < 0 ? NULL : task->result,
-                            task->message);
+        via__promise_finish(future, status, status == VIA_EFAILED ? code : 0,
+                            status < 0 ? NULL : task->result, task->message);
     }
     via_future_unref(future);
 }
@@ -149,7 +149,8 @@ void via__task_wake(struct via__task *task)
 int via__task_check_here(struct via__task **task)
 {
     struct via__task *current = via__task_current();
-    if (!current || current->fiber.role_loop != via__role.loop || current->fiber.role_frame != via__role.frame)
+    if (!current || current->fiber.role_loop != via__role.loop ||
+        current->fiber.role_frame != via__role.frame)
         return VIA_ESTATE;
     *task = current;
     return 0;

@@ -6,9 +6,9 @@
  *
  *   new        its first step is in the ready queue; it has no stack yet.
  *   running    it is `tasks->current`, or it has made an eager task that is.
- *   waiting    `waiting` is set.  Somebody who knows of the wait will wake it: a future, its own timer, a queue
- *              that it stands in.  All of these belong to the loop's thread, so nothing here is atomic.
- *   woken      its node is in the ready queue again, and `waiting` is NULL.
+ *   waiting    `waiting` is set.  Somebody who knows of the wait will wake it: a future, its own timer, a
+ * queue that it stands in.  All of these belong to the loop's thread, so nothing here is atomic. woken its
+ * node is in the ready queue again, and `waiting` is NULL.
  *
  * Who completes.  finish() settles the future, on the loop's stack, when the fiber is over; nobody else does.
  *
@@ -17,15 +17,15 @@
  *
  * Interrupts.  A wait is cut short by a request to stop (`cancelling` above `masked`), by a time limit or a
  * failed group around it (`deadline_ns`, the earliest of the open scopes up to the next shield), and by the
- * closing of the loop.  All three are conditions, not events: via__task_interrupted() looks at them whenever a
- * wait begins, and via__task_poke() whenever one of them may have come about.  To cut a wait short is to ask
- * for its end (via__wait.cancel); the wait itself says when that is.  So a call on a thread that borrows its
- * argument is over only when its function has returned, and what was granted in the meantime is kept.
+ * closing of the loop.  All three are conditions, not events: via__task_interrupted() looks at them whenever
+ * a wait begins, and via__task_poke() whenever one of them may have come about.  To cut a wait short is to
+ * ask for its end (via__wait.cancel); the wait itself says when that is.  So a call on a thread that borrows
+ * its argument is over only when its function has returned, and what was granted in the meantime is kept.
  *
  * While `deadline_ns` is finite and not over, the task's timer is set while it waits.
  *
- * Closing.  The loop's closing cuts every wait short and runs the tasks to their ends, before the bridge goes:
- * see close.c.
+ * Closing.  The loop's closing cuts every wait short and runs the tasks to their ends, before the bridge
+ * goes: see close.c.
  */
 #ifndef VIADUCT_TASK_TASK_H
 #define VIADUCT_TASK_TASK_H
@@ -41,16 +41,16 @@ struct via__task;
 
 // What a suspended task waits for; on its stack.
 struct via__wait {
-    const char *what;    // for reports: "a lock"
-    via_future *future;  // the one that is awaited, or NULL
-    int64_t until_ns;    // it is woken then; VIA_FOREVER for never
-    int must;            // it goes on waiting when it is interrupted: a call borrows the task's stack
+    const char *what;   // for reports: "a lock"
+    via_future *future; // the one that is awaited, or NULL
+    int64_t until_ns;   // it is woken then; VIA_FOREVER for never
+    int must;           // it goes on waiting when it is interrupted: a call borrows the task's stack
     // Asks for the end of the wait: what was waited for is cancelled, or the task is woken at once.
     void (*cancel)(struct via__task *task, struct via__wait *wait);
 };
 
-// A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so, on
-// the task's stack: it may wait.
+// A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so,
+// on the task's stack: it may wait.
 struct via__open_group {
     struct via__list link; // in its task's list, the innermost first
     void (*leave)(struct via__open_group *group);
@@ -74,10 +74,10 @@ struct via__task {
     void *arg;
     void (*destroy)(void *arg);
     void *result;
-    char *name;    // NULL until somebody asks
-    char *reason;  // of the first request to stop
-    char *message; // what via_fail() left
-    via_future *kept; // what was awaited last, for its text
+    char *name;              // NULL until somebody asks
+    char *reason;            // of the first request to stop
+    char *message;           // what via_fail() left
+    via_future *kept;        // what was awaited last, for its text
     struct via__list groups; // open task groups
     uint64_t id;
     size_t stack_bytes;
