@@ -13,6 +13,8 @@ library's debug information is needed; back-traces are for x86-64.
 import gdb
 from gdb.unwinder import Unwinder, register_unwinder
 
+# How the kinds of fibers are named: by the symbol of the kind, the type that holds the fiber and its names.
+KINDS = {"via__coro_kind": ("struct via_coro", "fiber", "name")}
 STATES = {0: "created", 1: "suspended", 2: "running", 3: "over"}
 # Where jump_fcontext() of x86-64 leaves each register, from the stack pointer that it saves.
 FCONTEXT = {"r12": 0x08, "r13": 0x10, "r14": 0x18, "r15": 0x20, "rbx": 0x28, "rbp": 0x30, "rip": 0x38}
@@ -33,6 +35,54 @@ def list_members(head, container, member):
     while at != head.address:
         yield gdb.Value(int(at) - offset).cast(kind.pointer()).dereference()
         at = at["next"]
+
+
+def fibers_of(thread):
+    """The fibers of a struct via__fiber_thread: each stack in use tells whose it is."""
+    pools = thread["stacks"]["pools"]
+    first, last = pools.type.range()
+    for index in range(first, last + 1):
+        slab = pools[index]["slabs"]
+        while slab != 0:
+            for at in range(int(slab["count"])):
+                stack = slab["stacks"][at]
+                if int(stack["in_use"]):
+                    yield stack["user"].cast(gdb.lookup_type("struct via__fiber").pointer()).dereference()
+            slab = slab["next"]
+
+
+def variable(name):
+    return gdb.lookup_static_symbol(name) or gdb.lookup_global_symbol(name)
+
+
+def address_of(name):
+    symbol = variable(name)
+    return int(symbol.value().address) if symbol else None
+
+
+def name_of(fiber):
+    entry = next((KINDS[symbol] for symbol in KINDS if address_of(symbol) == int(fiber["kind"])), None)
+    if entry is None:
+        return "?"
+    container, member, name = entry
+    kind = gdb.lookup_type(container)
+    offset = next(field.bitpos // 8 for field in kind.fields() if field.name == member)
+    text = gdb.Value(int(fiber.address) - offset).cast(kind.pointer()).dereference()[name]
+    # An array's address is that of its first letter; gdb shows one of no length as empty.
+    if text.type.code == gdb.TYPE_CODE_ARRAY:
+        text = text.address.cast(gdb.lookup_type("char").pointer())
+    return text.string()
+
+
+def waiting_within(fibers):
+    """The fibers that were suspended with a base, by address, with the base's name."""
+    within = {}
+    for base in fibers:
+        at = base["innermost"]
+        while STATES.get(int(base["state"])) == "suspended" and at != base.address:
+            within[int(at)] = name_of(base)
+            at = at["resumer"]
+    return within
 
 
 def saved_registers(fiber):
@@ -97,19 +147,22 @@ class ViaCoros(gdb.Command):
         super().__init__("via-coros", gdb.COMMAND_STACK)
 
     def invoke(self, argument, from_tty):
-        threads = gdb.lookup_static_symbol("via__fiber_threads") or gdb.lookup_global_symbol("via__fiber_threads")
+        threads = variable("via__fiber_threads")
         if threads is None:
             raise gdb.GdbError("no debug information of libviaduct here")
         count = 0
         for thread in list_members(threads.value(), "struct via__fiber_thread", "link"):
-            for fiber in list_members(thread["fibers"], "struct via__fiber", "link"):
+            fibers = list(fibers_of(thread))
+            within = waiting_within(fibers)
+            for fiber in fibers:
                 count += 1
-                self.show(thread, fiber, argument != "-q")
+                self.show(thread, fiber, within.get(int(fiber.address)), argument != "-q")
         print("%d coroutines" % count)
 
-    def show(self, thread, fiber, with_trace):
-        state = STATES.get(int(fiber["state"]), "?")
-        print("coroutine %s of thread %d: %s" % (fiber["name"].string(), int(thread["id"]), state))
+    def show(self, thread, fiber, base, with_trace):
+        state = "suspended" if base else STATES.get(int(fiber["state"]), "?")
+        where = " within " + base if base else ""
+        print("coroutine %s of thread %d: %s%s" % (name_of(fiber), int(thread["id"]), state, where))
         if with_trace and state == "suspended":
             for line in back_trace(saved_registers(fiber)):
                 print("  " + line)

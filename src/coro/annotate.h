@@ -44,11 +44,36 @@ void __tsan_set_fiber_name(void *fiber, const char *name);
 
 // What the sanitizers know of one stack: a coroutine's, or the one that the thread began with.
 struct via__annotation {
+#if VIA__ADDRESS_SANITIZER
     const void *low; // where the stack begins, and how long it is
     size_t bytes;
-    void *fake_stack; // AddressSanitizer's, while another stack is in use
-    void *fiber;      // ThreadSanitizer's
+    void *fake_stack; // while another stack is in use
+#endif
+#if VIA__THREAD_SANITIZER
+    void *fiber;
+#endif
 };
+
+// Whether valgrind runs the program; asking it takes some nanoseconds, so the answer is kept where it can be.
+static inline int via__annotate_is_watched(void)
+{
+#ifdef HAVE_VALGRIND_MEMCHECK_H
+    return RUNNING_ON_VALGRIND != 0;
+#else
+    return 0;
+#endif
+}
+
+static inline void via__annotate_bounds(struct via__annotation *note, const char *low, size_t bytes)
+{
+    (void)note;
+    (void)low;
+    (void)bytes;
+#if VIA__ADDRESS_SANITIZER
+    note->low = low;
+    note->bytes = bytes;
+#endif
+}
 
 // A stack in the pool was given to a coroutine.  Returns valgrind's number for it.
 static inline unsigned via__annotate_acquire(char *low, size_t bytes)
@@ -93,7 +118,7 @@ static inline void via__annotate_unmap(char *low, size_t bytes)
 #endif
 }
 
-// A coroutine is about to run for the first time.
+// A coroutine is about to run for the first time; sanitizers that want to know are told of its name.
 static inline void via__annotate_begin(struct via__annotation *note, const char *name)
 {
     (void)note;

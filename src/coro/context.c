@@ -21,15 +21,14 @@ static void begin(struct via__transfer from)
     NOBODY_CALLED();
     struct via__context *switched = from.data;
     switched->at = from.at;
-    switched->to->entry(switched->to->arg);
+    switched->to->entry(switched->to);
     __builtin_unreachable();
 }
 
-void via__context_make(struct via__context *context, char *top, size_t bytes, void (*entry)(void *arg),
-                       void *arg)
+void via__context_make(struct via__context *context, char *top, size_t bytes,
+                       void (*entry)(struct via__context *self))
 {
     context->entry = entry;
-    context->arg = arg;
     context->at = via__make_fcontext(top, bytes, begin);
 }
 
@@ -40,17 +39,16 @@ static void begin(unsigned high, unsigned low)
 {
     NOBODY_CALLED();
     struct via__context *context = (struct via__context *)((uintptr_t)high << 16 << 16 | low);
-    context->entry(context->arg);
+    context->entry(context);
     __builtin_unreachable();
 }
 
-void via__context_make(struct via__context *context, char *top, size_t bytes, void (*entry)(void *arg),
-                       void *arg)
+void via__context_make(struct via__context *context, char *top, size_t bytes,
+                       void (*entry)(struct via__context *self))
 {
     uintptr_t aligned = ((uintptr_t)top - sizeof(ucontext_t)) & ~(uintptr_t)63;
     ucontext_t *start = (ucontext_t *)aligned;
     context->entry = entry;
-    context->arg = arg;
     context->at = start;
     getcontext(start);
     start->uc_link = NULL;

@@ -16,14 +16,15 @@
 
 struct via__context {
     void *at; // where it stands while it does not run; good for one switch to it
-    void (*entry)(void *arg);
-    void *arg;
-    struct via__context *to; // during a switch from here: the other one
+    union {
+        void (*entry)(struct via__context *self); // before the first switch to it
+        struct via__context *to;                  // during a switch from here: the other one
+    };
 };
 
-// Prepares `entry(arg)` on a stack that ends below `top`.  The entry must not return.
-void via__context_make(struct via__context *context, char *top, size_t bytes, void (*entry)(void *arg),
-                       void *arg);
+// Prepares `entry(context)` on a stack that ends below `top`.  The entry must not return.
+void via__context_make(struct via__context *context, char *top, size_t bytes,
+                       void (*entry)(struct via__context *self));
 
 #if VIA_FCONTEXT
 

@@ -32,12 +32,20 @@ struct via_coro {
 
 static void run(struct via__fiber *fiber);
 static void lost(struct via__fiber *fiber);
+static const char *name_of(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
 
-static const struct via__fiber_kind kind = {run, lost};
+// Debuggers know it by this name.
+static const struct via__fiber_kind via__coro_kind = {run, lost, name_of};
 
 static via_coro *coro_of(struct via__fiber *fiber)
 {
     return VIA__CONTAINER_OF(fiber, via_coro, fiber);
+}
+
+static const char *name_of(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME])
+{
+    (void)buffer;
+    return VIA__CONTAINER_OF(fiber, const via_coro, fiber)->name;
 }
 
 static void release_arg(via_coro *coro)
@@ -108,7 +116,7 @@ static int make(via_coro_fn fn, void *arg, const struct via_coro_options *option
     via_coro *made = allocate(options);
     if (!made)
         return VIA_ENOMEM;
-    int status = via__fiber_init(&made->fiber, &kind, made->name, options->stack_bytes);
+    int status = via__fiber_init(&made->fiber, &via__coro_kind, options->stack_bytes);
     if (status < 0) {
         free(made);
         return status;
@@ -247,7 +255,7 @@ static via_coro *running(void)
     if (via__fiber_settle() < 0)
         return NULL;
     struct via__fiber *fiber = via__fiber_self.current;
-    return fiber && fiber->kind == &kind ? coro_of(fiber) : NULL;
+    return fiber && fiber->kind == &via__coro_kind ? coro_of(fiber) : NULL;
 }
 
 via_coro *via_coro_current(void)

@@ -2,13 +2,12 @@
 #include <config.h>
 
 #include <assert.h>
-#include <errno.h>
 #include <pthread.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <viaduct/error.h>
 
-#include "base/role.h"
 #include "coro/fiber.h"
 
 // Within so many times its size below a stack, it is the stack that was overrun; further away it is another.
@@ -16,28 +15,10 @@
 
 _Thread_local struct via__fiber_self via__fiber_self __attribute__((tls_model("initial-exec")));
 
-static struct via__fiber *current_or_root(void)
-{
-    struct via__fiber *current = via__fiber_self.current;
-    return current ? current : &via__fiber_self.thread->root;
-}
-
-static void set_current(struct via__fiber *fiber)
-{
-    via__fiber_self.current = fiber == &via__fiber_self.thread->root ? NULL : fiber;
-}
-
-// The switch and what is told of it have to be in one function, and it is inlined into its callers.
-__attribute__((always_inline)) static inline void switch_to(struct via__fiber *from, struct via__fiber *to)
-{
-    via__annotate_leave(&from->note, &to->note, 0);
-    via__context_switch(&from->context, &to->context);
-}
-
 // Where every fiber begins.
-static void enter(void *arg)
+static void enter(struct via__context *context)
 {
-    struct via__fiber *fiber = arg;
+    struct via__fiber *fiber = VIA__CONTAINER_OF(context, struct via__fiber, context);
     via__annotate_arrive(&fiber->note, &fiber->resumer->note);
     fiber->kind->run(fiber);
     fiber->state = VIA__FIBER_OVER;
@@ -46,8 +27,7 @@ static void enter(void *arg)
     __builtin_unreachable();
 }
 
-int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, const char *name,
-                    size_t stack_bytes)
+int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, size_t stack_bytes)
 {
     int order = via__stack_order(stack_bytes);
     if (order < 0)
@@ -57,21 +37,29 @@ int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind
     if (!stack)
         return VIA_ENOMEM;
     via__overflow_cover(thread);
-    *fiber = (struct via__fiber){.stack = stack, .kind = kind, .name = name, .thread = thread};
-    fiber->note.low = stack->low;
-    fiber->note.bytes = via__stack_bytes(stack);
-    via__context_make(&fiber->context, stack->low + fiber->note.bytes, fiber->note.bytes, enter, fiber);
-    via__list_push_back(&thread->fibers, &fiber->link);
+    size_t bytes = via__stack_bytes(stack);
+    *fiber = (struct via__fiber){.innermost = fiber,
+                                 .stack = stack,
+                                 .unguarded = stack->guard == VIA__GUARD_NONE,
+                                 .kind = kind,
+                                 .thread = thread};
+    stack->user = fiber;
+    via__annotate_bounds(&fiber->note, stack->low, bytes);
+    via__context_make(&fiber->context, stack->low + bytes, bytes, enter);
     return 0;
 }
 
-static void drop(struct via__fiber *fiber)
+void via__fiber_begin(struct via__fiber *fiber)
+{
+    char buffer[VIA__FIBER_NAME];
+    via__annotate_begin(&fiber->note, fiber->kind->name(fiber, buffer));
+}
+
+void via__fiber_end(struct via__fiber *fiber)
 {
     assert(fiber->stack);
     fiber->state = VIA__FIBER_OVER;
-    fiber->resumer = NULL;
     via__annotate_end(&fiber->note);
-    via__list_remove(&fiber->link);
     via__stack_release(&fiber->thread->stacks, fiber->stack);
     fiber->stack = NULL;
 }
@@ -81,7 +69,7 @@ static void lose_inner(struct via__fiber *lost, const struct via__fiber *base)
 {
     while (lost != base) {
         struct via__fiber *resumer = lost->resumer;
-        drop(lost);
+        via__fiber_end(lost);
         lost->kind->lost(lost);
         lost = resumer;
     }
@@ -89,97 +77,25 @@ static void lose_inner(struct via__fiber *lost, const struct via__fiber *base)
 
 void via__fiber_drop(struct via__fiber *fiber)
 {
-    struct via__fiber *inner = fiber->inner;
-    fiber->inner = NULL;
-    drop(fiber);
-    if (inner)
-        lose_inner(inner, fiber);
+    struct via__fiber *innermost = fiber->innermost;
+    via__fiber_end(fiber);
+    lose_inner(innermost, fiber);
 }
 
-static void take_role(struct via__fiber *fiber)
+// All that were suspended with the base run for the loop and the call in which it is resumed now.
+void via__fiber_wake_inner(struct via__fiber *innermost, struct via__fiber *base)
 {
-    fiber->role_loop = via__role.loop;
-    fiber->role_frame = via__role.frame;
-}
-
-// All that were suspended with it run for the loop and the call in which it is resumed now.
-static struct via__fiber *wake_inner(struct via__fiber *base)
-{
-    struct via__fiber *innermost = base->inner;
-    base->inner = NULL;
     for (struct via__fiber *fiber = innermost; fiber != base; fiber = fiber->resumer)
-        take_role(fiber);
-    return innermost;
-}
-
-// Returns the one to switch to.
-static struct via__fiber *prepare(struct via__fiber *fiber, struct via__fiber *resumer)
-{
-    if (!resumer->stack)
-        via__annotate_root(&resumer->note);
-    if (fiber->state == VIA__FIBER_NEW)
-        via__annotate_begin(&fiber->note, fiber->name);
-    fiber->resumer = resumer;
-    fiber->state = VIA__FIBER_RUNNING;
-    take_role(fiber);
-    struct via__fiber *target = fiber->inner ? wake_inner(fiber) : fiber;
-    set_current(target);
-    return target;
-}
-
-void via__fiber_resume(struct via__fiber *fiber)
-{
-    struct via__fiber *self = current_or_root();
-    int err_no = errno;
-    struct via__fiber *target = prepare(fiber, self);
-    errno = fiber->err_no;
-    switch_to(self, target);
-    // From whichever: the stacks of fibers are known.
-    via__annotate_arrive(&self->note, NULL);
-    fiber->err_no = errno;
-    errno = err_no;
-    set_current(self);
-    fiber->resumer = NULL;
-    if (fiber->state == VIA__FIBER_OVER)
-        drop(fiber);
+        via__fiber_take_role(fiber);
 }
 
 // Without a guard this is how an overflow is seen: code of the fiber runs a little below its stack.
-static void check_overflow(const struct via__fiber *fiber, const char *here)
+void via__fiber_check_overflow(const struct via__fiber *fiber, const char *here)
 {
     const struct via__stack *stack = fiber->stack;
-    if (stack->guard == VIA__GUARD_NONE && here < stack->low &&
+    if (fiber->unguarded && here < stack->low &&
         (size_t)(stack->low - here) < OVERFLOW_REACH * via__stack_bytes(stack))
         via__overflow_seen(fiber);
-}
-
-void via__fiber_suspend_to(struct via__fiber *base)
-{
-    struct via__fiber *self = via__fiber_self.current;
-    check_overflow(self, __builtin_frame_address(0));
-    base->state = VIA__FIBER_SUSPENDED;
-    if (base != self)
-        base->inner = self;
-    switch_to(self, base->resumer);
-    via__annotate_arrive(&self->note, &base->resumer->note);
-}
-
-void via__fiber_suspend(void)
-{
-    via__fiber_suspend_to(via__fiber_self.current);
-}
-
-int via__fiber_may_suspend_to(const struct via__fiber *base)
-{
-    // Calls and loops nest as fibers do: if the innermost is the one that the base was resumed in, no other
-    // lies in between.
-    return base->role_loop == via__role.loop && base->role_frame == via__role.frame;
-}
-
-int via__fiber_may_suspend(void)
-{
-    const struct via__fiber *self = via__fiber_self.current;
-    return self && via__fiber_may_suspend_to(self);
 }
 
 // ---- fibers that will not go on though they have not suspended ----
@@ -189,7 +105,8 @@ int via__fiber_may_suspend(void)
 // be gone.
 static void pretend_switch(struct via__fiber *to)
 {
-    struct via__annotation nobody = {.low = NULL};
+    struct via__annotation nobody;
+    memset(&nobody, 0, sizeof nobody);
     via__annotate_leave(&nobody, &to->note, 0);
     via__annotate_arrive(&to->note, &nobody);
     via__annotate_return(&to->note, __builtin_frame_address(0));
@@ -200,7 +117,7 @@ static void lose_down_to(struct via__fiber *base)
 {
     struct via__fiber *lost = via__fiber_self.current;
     pretend_switch(base);
-    set_current(base);
+    via__fiber_self.current = base->stack ? base : NULL;
     lose_inner(lost, base);
 }
 
@@ -210,11 +127,6 @@ void via__fiber_lose_all(struct via__fiber_thread *thread)
         lose_down_to(&thread->root);
 }
 
-static int is_within(const char *address, const char *low, size_t bytes)
-{
-    return (uintptr_t)address - (uintptr_t)low < bytes;
-}
-
 static int is_on_own_stack(const char *address)
 {
     pthread_attr_t attr;
@@ -222,27 +134,24 @@ static int is_on_own_stack(const char *address)
     size_t bytes;
     if (pthread_getattr_np(pthread_self(), &attr) != 0)
         return 0;
-    int within = pthread_attr_getstack(&attr, &low, &bytes) == 0 && is_within(address, low, bytes);
+    int within = pthread_attr_getstack(&attr, &low, &bytes) == 0 && via__fiber_is_within(address, low, bytes);
     pthread_attr_destroy(&attr);
     return within;
 }
 
 static int is_on_stack_of(const struct via__fiber *fiber, const char *address)
 {
-    return fiber->stack ? is_within(address, fiber->stack->low, via__stack_bytes(fiber->stack))
+    return fiber->stack ? via__fiber_is_within(address, fiber->stack->low, via__stack_bytes(fiber->stack))
                         : is_on_own_stack(address);
 }
 
-int via__fiber_settle(void)
+int via__fiber_settle_at(const char *here)
 {
-    const char *here = __builtin_frame_address(0);
     struct via__fiber *fiber = via__fiber_self.current;
-    if (!fiber || is_on_stack_of(fiber, here))
-        return 0;
     while (fiber && !is_on_stack_of(fiber, here))
         fiber = fiber->resumer;
     if (!fiber) {
-        check_overflow(via__fiber_self.current, here);
+        via__fiber_check_overflow(via__fiber_self.current, here);
         return VIA_ESTATE;
     }
     lose_down_to(fiber);

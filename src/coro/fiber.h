@@ -19,42 +19,49 @@
 #define VIADUCT_CORO_FIBER_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/list.h"
+#include "base/role.h"
 #include "coro/annotate.h"
 #include "coro/context.h"
 #include "coro/stack.h"
+
+#define VIA__FIBER_NAME 32 // room for a name that is made up
 
 struct via__fiber;
 
 struct via__fiber_kind {
     void (*run)(struct via__fiber *fiber);  // what it does, on its stack
     void (*lost)(struct via__fiber *fiber); // it will never go on; called on another stack when it is over
+    // For reports: its name, in the buffer or elsewhere; also called in a signal handler.
+    const char *(*name)(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
 };
 
 enum via__fiber_state { VIA__FIBER_NEW, VIA__FIBER_SUSPENDED, VIA__FIBER_RUNNING, VIA__FIBER_OVER };
 
+// There may be a million of them.
 struct via__fiber {
     struct via__context context;
-    struct via__fiber *resumer; // who waits for it while it runs, else NULL
-    struct via__fiber *inner;   // suspended with it: the innermost of those that run above it; else NULL
-    struct via__stack *stack;   // NULL when it is over, and for a root
-    enum via__fiber_state state;
-    int err_no; // its errno while it does not run
+    union {
+        struct via__fiber *innermost; // new or suspended: who goes on when it is resumed, often itself
+        struct via__fiber *resumer;   // running: who waits for it
+    };
+    struct via__stack *stack; // NULL when it is over, and for a root
+    int err_no;               // its errno while it does not run
+    unsigned char state;      // an enum via__fiber_state
+    unsigned char unguarded;  // its stack has no guard
     const struct via__fiber_kind *kind;
-    const char *name; // for reports; lives as long as the fiber
     // The loop and the call that its resumer was in: it may suspend only there.
     const void *role_loop, *role_frame;
     struct via__fiber_thread *thread;
-    struct via__list link; // of its thread's fibers, until it is over
     struct via__annotation note;
 };
 
 // A thread that has had fibers.  It lies in pages of its own, which go when the thread ends.
 struct via__fiber_thread {
     struct via__list link; // of all threads; guarded by the lock in thread.c
-    struct via__list fibers;
     struct via__fiber root;
     pid_t id;           // for debuggers
     int rounds;         // how often the end of the thread has been put off
@@ -65,30 +72,14 @@ struct via__fiber_thread {
 struct via__fiber_self {
     struct via__fiber *current;       // NULL on the thread's own stack
     struct via__fiber_thread *thread; // NULL before its first fiber
+    int *err_no;                      // where errno is, when there is a thread
 };
 
 // initial-exec: an access is one instruction, and safe in a signal handler.
 extern _Thread_local struct via__fiber_self via__fiber_self __attribute__((tls_model("initial-exec")));
 
 // Makes a fiber of this thread.  0, VIA_ENOMEM, or VIA_EINVAL for too many bytes.
-int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, const char *name,
-                    size_t stack_bytes);
-
-// Runs it until it suspends or is over.  It is of this thread, and new or suspended.
-void via__fiber_resume(struct via__fiber *fiber);
-
-// Back to the resumer of the current fiber; returns when it is resumed.
-void via__fiber_suspend(void);
-
-// The same for all from the current fiber down to `base`, which is the current one or one that has resumed
-// it, directly or through others; returns when `base` is resumed.
-void via__fiber_suspend_to(struct via__fiber *base);
-
-// Whether the current fiber may suspend here: not inside of a call or a loop that it runs itself.
-int via__fiber_may_suspend(void);
-
-// The same for all from the current fiber down to `base`, which is among the running ones.
-int via__fiber_may_suspend_to(const struct via__fiber *base);
+int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, size_t stack_bytes);
 
 // Takes the stack from a fiber that does not run; what is on it is lost.  `lost` is not called for it, but
 // for those that were suspended with it, the innermost first.
@@ -96,10 +87,6 @@ void via__fiber_drop(struct via__fiber *fiber);
 
 // This thread's, made at its first call; NULL if memory ran out.
 struct via__fiber_thread *via__fiber_thread(void);
-
-// Finds out whether longjmp() has led out of fibers that seem to run, and ends these.  0, or VIA_ESTATE if
-// this code runs on a stack that is none of theirs.
-int via__fiber_settle(void);
 
 // Everything that runs on the thread is lost; called on its own stack.
 void via__fiber_lose_all(struct via__fiber_thread *thread);
@@ -113,5 +100,104 @@ void via__overflow_reset(void);
 
 // The report of an overflow that was seen when it was too late for a guard: as if the guard had been there.
 void via__overflow_seen(const struct via__fiber *fiber);
+
+// The rare parts of what follows.
+void via__fiber_begin(struct via__fiber *fiber);
+void via__fiber_end(struct via__fiber *fiber);
+void via__fiber_wake_inner(struct via__fiber *innermost, struct via__fiber *base);
+void via__fiber_check_overflow(const struct via__fiber *fiber, const char *here);
+int via__fiber_settle_at(const char *here);
+
+static inline void via__fiber_take_role(struct via__fiber *fiber)
+{
+    fiber->role_loop = via__role.loop;
+    fiber->role_frame = via__role.frame;
+}
+
+// A switch and what is told of it have to be in one function, which is inlined into its callers.
+__attribute__((always_inline)) static inline void via__fiber_switch(struct via__fiber *from,
+                                                                    struct via__fiber *to)
+{
+    via__annotate_leave(&from->note, &to->note, 0);
+    via__context_switch(&from->context, &to->context);
+}
+
+// Runs it until it suspends or is over.  It is of this thread, and new or suspended.
+__attribute__((always_inline)) static inline void via__fiber_resume(struct via__fiber *fiber)
+{
+    struct via__fiber *outer = via__fiber_self.current, *target = fiber->innermost;
+    struct via__fiber *resumer = outer ? outer : &fiber->thread->root;
+    int *const err_no_at = via__fiber_self.err_no, err_no = *err_no_at;
+    if (VIA__THREAD_SANITIZER && !outer)
+        via__annotate_root(&resumer->note);
+    if (VIA__THREAD_SANITIZER && fiber->state == VIA__FIBER_NEW)
+        via__fiber_begin(fiber);
+    if (target != fiber)
+        via__fiber_wake_inner(target, fiber);
+    via__fiber_take_role(fiber);
+    fiber->resumer = resumer;
+    fiber->state = VIA__FIBER_RUNNING;
+    via__fiber_self.current = target;
+    *err_no_at = fiber->err_no;
+    via__fiber_switch(resumer, target);
+    // From whichever: the stacks of fibers are known.
+    via__annotate_arrive(&resumer->note, NULL);
+    fiber->err_no = *err_no_at;
+    *err_no_at = err_no;
+    via__fiber_self.current = outer;
+    if (fiber->state == VIA__FIBER_OVER)
+        via__fiber_end(fiber);
+}
+
+// Back to the resumer of `base`, which is the current fiber or one that has resumed it, directly or through
+// others: all of them suspend.  Returns when `base` is resumed.
+__attribute__((always_inline)) static inline void via__fiber_suspend_to(struct via__fiber *base)
+{
+    struct via__fiber *self = via__fiber_self.current, *resumer = base->resumer;
+    if (self->unguarded)
+        via__fiber_check_overflow(self, __builtin_frame_address(0));
+    base->innermost = self;
+    base->state = VIA__FIBER_SUSPENDED;
+    via__fiber_switch(self, resumer);
+    via__annotate_arrive(&self->note, &base->resumer->note);
+}
+
+// Back to the resumer of the current fiber; returns when it is resumed.
+__attribute__((always_inline)) static inline void via__fiber_suspend(void)
+{
+    via__fiber_suspend_to(via__fiber_self.current);
+}
+
+// Whether all from the current fiber down to `base`, which is among the running ones, may suspend here: not
+// inside of a call or a loop that one of them runs itself.
+static inline int via__fiber_may_suspend_to(const struct via__fiber *base)
+{
+    // Calls and loops nest as fibers do: if the innermost is the one that the base was resumed in, no other
+    // lies in between.
+    return base->role_loop == via__role.loop && base->role_frame == via__role.frame;
+}
+
+// The same for the current fiber alone, if there is one.
+static inline int via__fiber_may_suspend(void)
+{
+    const struct via__fiber *self = via__fiber_self.current;
+    return self && via__fiber_may_suspend_to(self);
+}
+
+static inline int via__fiber_is_within(const char *address, const char *low, size_t bytes)
+{
+    return (uintptr_t)address - (uintptr_t)low < bytes;
+}
+
+// Finds out whether longjmp() has led out of fibers that seem to run, and ends these.  0, or VIA_ESTATE if
+// this code runs on a stack that is none of theirs.
+__attribute__((always_inline)) static inline int via__fiber_settle(void)
+{
+    const char *here = __builtin_frame_address(0);
+    const struct via__fiber *fiber = via__fiber_self.current;
+    if (!fiber || via__fiber_is_within(here, fiber->stack->low, via__stack_bytes(fiber->stack)))
+        return 0;
+    return via__fiber_settle_at(here);
+}
 
 #endif

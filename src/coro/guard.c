@@ -28,7 +28,14 @@ static _Atomic long budget = -1; // guards that may still have a mapping; negati
 
 size_t via__guard_bytes(void)
 {
-    return (size_t)sysconf(_SC_PAGESIZE);
+    static _Atomic size_t known;
+    // Relaxed: whoever asks the system gets the same answer.
+    size_t bytes = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!bytes) {
+        bytes = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, bytes, memory_order_relaxed); // as above
+    }
+    return bytes;
 }
 
 static long read_budget(void)

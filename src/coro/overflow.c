@@ -56,9 +56,10 @@ static void add_number(struct line *line, uintmax_t number, unsigned base)
 static void report(const struct via__fiber *fiber, const void *address)
 {
     struct line line = {.length = 0};
+    char buffer[VIA__FIBER_NAME];
     add_text(&line, "viaduct: stack overflow in coroutine \"");
     // A name of any length leaves room for the rest.
-    for (const char *at = fiber->name; *at && line.length < 160; at++)
+    for (const char *at = fiber->kind->name(fiber, buffer); *at && line.length < 160; at++)
         line.text[line.length++] = *at;
     add_text(&line, "\": its stack of ");
     add_number(&line, via__stack_bytes(fiber->stack), 10);

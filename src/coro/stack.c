@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <config.h>
 
+#include <limits.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "coro/annotate.h"
 #include "coro/stack.h"
 
 #define FIRST_SLAB_BYTES ((size_t)1 << 20)
@@ -19,19 +19,15 @@ struct via__stack_slab {
 
 int via__stack_order(size_t bytes)
 {
-    int order = VIA__STACK_LEAST_ORDER;
     if (bytes == 0)
         bytes = VIA__STACK_DEFAULT;
     if (bytes > (size_t)1 << VIA__STACK_MOST_ORDER)
         return -1;
-    while ((size_t)1 << order < bytes || (size_t)1 << order < via__guard_bytes())
-        order++;
-    return order;
-}
-
-static struct via__stack_pool *pool_of(struct via__stacks *stacks, int order)
-{
-    return &stacks->pools[order - VIA__STACK_LEAST_ORDER];
+    if (bytes < (size_t)1 << VIA__STACK_LEAST_ORDER)
+        bytes = (size_t)1 << VIA__STACK_LEAST_ORDER;
+    if (bytes < via__guard_bytes())
+        bytes = via__guard_bytes();
+    return (int)sizeof(unsigned long) * CHAR_BIT - __builtin_clzl((unsigned long)bytes - 1);
 }
 
 static size_t slot_bytes(int order)
@@ -91,6 +87,7 @@ static struct via__stack *carve(struct via__stack_pool *pool, int order)
     stack->low = slot + via__guard_bytes();
     stack->order = (unsigned char)order;
     stack->guard = (unsigned char)via__guard_install(slot);
+    stack->is_watched = via__annotate_is_watched();
     return stack;
 }
 
@@ -107,40 +104,23 @@ static void push(struct via__stack **list, struct via__stack *stack)
     *list = stack;
 }
 
-struct via__stack *via__stack_acquire(struct via__stacks *stacks, int order)
+struct via__stack *via__stack_find(struct via__stack_pool *pool, int order)
 {
-    struct via__stack_pool *pool = pool_of(stacks, order);
-    struct via__stack *stack;
-    if (pool->warm) {
-        pool->warm_count--;
-        stack = pop(&pool->warm);
-    } else {
-        stack = pool->cold ? pop(&pool->cold) : carve(pool, order);
-    }
-    if (!stack)
-        return NULL;
-    pool->in_use++;
-    stack->valgrind_id = via__annotate_acquire(stack->low, via__stack_bytes(stack));
-    return stack;
+    return pool->cold ? pop(&pool->cold) : carve(pool, order);
 }
 
-static void cool(struct via__stack_pool *pool, struct via__stack *stack)
+void via__stack_cool(struct via__stack_pool *pool, struct via__stack *stack)
 {
     (void)madvise(stack->low, via__stack_bytes(stack), MADV_DONTNEED);
     push(&pool->cold, stack);
 }
 
-void via__stack_release(struct via__stacks *stacks, struct via__stack *stack)
+size_t via__stacks_in_use(const struct via__stacks *stacks)
 {
-    struct via__stack_pool *pool = pool_of(stacks, stack->order);
-    via__annotate_release(stack->low, via__stack_bytes(stack), stack->valgrind_id);
-    pool->in_use--;
-    if (pool->warm_count >= pool->in_use + VIA__STACK_WARM) {
-        cool(pool, stack);
-        return;
-    }
-    push(&pool->warm, stack);
-    pool->warm_count++;
+    size_t count = 0;
+    for (int i = 0; i < VIA__STACK_ORDERS; i++)
+        count += stacks->pools[i].in_use;
+    return count;
 }
 
 static void unmap_slab(struct via__stack_slab *slab)
@@ -157,7 +137,7 @@ static void trim_pool(struct via__stack_pool *pool)
 {
     if (pool->in_use) {
         while (pool->warm)
-            cool(pool, pop(&pool->warm));
+            via__stack_cool(pool, pop(&pool->warm));
         pool->warm_count = 0;
         return;
     }

@@ -15,6 +15,8 @@
 
 #include <stddef.h>
 
+#include "coro/annotate.h"
+
 #define VIA__STACK_LEAST_ORDER 14 // 16 KiB
 #define VIA__STACK_MOST_ORDER  30 // 1 GiB
 #define VIA__STACK_ORDERS      (VIA__STACK_MOST_ORDER - VIA__STACK_LEAST_ORDER + 1)
@@ -28,11 +30,16 @@ enum via__guard {
 };
 
 struct via__stack {
-    struct via__stack *next; // in its pool
-    char *low;               // the guard ends here
+    union {
+        struct via__stack *next; // in its pool while it is idle
+        void *user;              // what its user likes to know of it; debuggers look for a fiber here
+    };
+    char *low; // the guard ends here
     unsigned valgrind_id;
-    unsigned char order; // it has 1 << order bytes
-    unsigned char guard; // an enum via__guard
+    unsigned char order;      // it has 1 << order bytes
+    unsigned char guard;      // an enum via__guard
+    unsigned char in_use;     // it is not idle
+    unsigned char is_watched; // valgrind wants to know of it
 };
 
 struct via__stack_slab;
@@ -53,9 +60,8 @@ struct via__stacks {
 // The order for so many bytes, 0 meaning the default; negative if that is too much.
 int via__stack_order(size_t bytes);
 
-// NULL if memory ran out.
-struct via__stack *via__stack_acquire(struct via__stacks *stacks, int order);
-void via__stack_release(struct via__stacks *stacks, struct via__stack *stack);
+// How many are in use, of all sizes.
+size_t via__stacks_in_use(const struct via__stacks *stacks);
 
 // Gives the memory of idle stacks back, and the slabs of each size of which no stack is in use.
 void via__stacks_trim(struct via__stacks *stacks);
@@ -63,6 +69,46 @@ void via__stacks_trim(struct via__stacks *stacks);
 static inline size_t via__stack_bytes(const struct via__stack *stack)
 {
     return (size_t)1 << stack->order;
+}
+
+// One that is not warm, or NULL if memory ran out; and one that comes back when enough are.
+struct via__stack *via__stack_find(struct via__stack_pool *pool, int order);
+void via__stack_cool(struct via__stack_pool *pool, struct via__stack *stack);
+
+// NULL if memory ran out.
+static inline struct via__stack *via__stack_acquire(struct via__stacks *stacks, int order)
+{
+    struct via__stack_pool *pool = &stacks->pools[order - VIA__STACK_LEAST_ORDER];
+    struct via__stack *stack = pool->warm;
+    if (stack) {
+        pool->warm = stack->next;
+        pool->warm_count--;
+    } else {
+        stack = via__stack_find(pool, order);
+        if (!stack)
+            return NULL;
+    }
+    pool->in_use++;
+    stack->in_use = 1;
+    if (VIA__ADDRESS_SANITIZER || stack->is_watched)
+        stack->valgrind_id = via__annotate_acquire(stack->low, via__stack_bytes(stack));
+    return stack;
+}
+
+static inline void via__stack_release(struct via__stacks *stacks, struct via__stack *stack)
+{
+    struct via__stack_pool *pool = &stacks->pools[stack->order - VIA__STACK_LEAST_ORDER];
+    if (VIA__ADDRESS_SANITIZER || stack->is_watched)
+        via__annotate_release(stack->low, via__stack_bytes(stack), stack->valgrind_id);
+    stack->in_use = 0;
+    pool->in_use--;
+    if (pool->warm_count >= pool->in_use + VIA__STACK_WARM) {
+        via__stack_cool(pool, stack);
+        return;
+    }
+    stack->next = pool->warm;
+    pool->warm = stack;
+    pool->warm_count++;
 }
 
 // How long a guard is.

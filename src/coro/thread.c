@@ -9,6 +9,7 @@
  */
 #include <config.h>
 
+#include <errno.h>
 #include <limits.h>
 #include <pthread.h>
 #include <sys/mman.h>
@@ -40,7 +41,7 @@ static void free_thread(struct via__fiber_thread *thread)
     via__stacks_trim(&thread->stacks);
     via__fiber_self.thread = NULL;
     // Suspended fibers still point to it, and are told by that from those of other threads.
-    if (via__list_empty(&thread->fibers))
+    if (via__stacks_in_use(&thread->stacks) == 0)
         munmap(thread, thread_bytes());
     else
         via__log(VIA_LOG_WARNING, "a thread has ended with coroutines suspended; their stacks are lost");
@@ -50,7 +51,7 @@ static void thread_ends(void *arg)
 {
     struct via__fiber_thread *thread = arg;
     via__fiber_lose_all(thread);
-    if (!via__list_empty(&thread->fibers) && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
+    if (via__stacks_in_use(&thread->stacks) > 0 && ++thread->rounds < PTHREAD_DESTRUCTOR_ITERATIONS - 1 &&
         pthread_setspecific(key, thread) == 0)
         return;
     free_thread(thread);
@@ -90,7 +91,6 @@ static struct via__fiber_thread *new_thread(void)
         mmap(NULL, thread_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (thread == MAP_FAILED)
         return NULL;
-    via__list_init(&thread->fibers);
     thread->root.state = VIA__FIBER_RUNNING;
     thread->root.thread = thread;
     thread->id = (pid_t)via__thread_id();
@@ -99,6 +99,7 @@ static struct via__fiber_thread *new_thread(void)
         return NULL;
     }
     via__fiber_self.thread = thread;
+    via__fiber_self.err_no = &errno;
     return thread;
 }
 

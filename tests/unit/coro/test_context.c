@@ -68,39 +68,36 @@ static double compute(double start, void (*switch_away)(void))
     return sum;
 }
 
-struct other {
+static struct other {
     double sum;
     int rounding;
-};
+} other;
 
-static void run_other(void *arg)
+static void run_other(struct via__context *self)
 {
-    struct other *other = arg;
+    ck_assert_ptr_eq(self, &other_context);
     via__annotate_arrive(&other_note, &main_note);
     fesetround(FE_DOWNWARD);
-    other->sum = compute(1000, switch_to_main);
-    other->rounding = fegetround();
+    other.sum = compute(1000, switch_to_main);
+    other.rounding = fegetround();
     leave_for_main();
 }
 
-static char *prepare(struct other *other)
+static char *prepare(void (*entry)(struct via__context *self))
 {
     char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ck_assert_ptr_ne(stack, MAP_FAILED);
-    other_note.low = stack;
-    other_note.bytes = STACK_BYTES;
+    via__annotate_bounds(&other_note, stack, STACK_BYTES);
     via__annotate_root(&main_note);
     via__annotate_begin(&other_note, "other");
-    unsigned id = via__annotate_acquire(stack, STACK_BYTES);
-    (void)id;
-    via__context_make(&other_context, stack + STACK_BYTES, STACK_BYTES, run_other, other);
+    (void)via__annotate_acquire(stack, STACK_BYTES);
+    via__context_make(&other_context, stack + STACK_BYTES, STACK_BYTES, entry);
     return stack;
 }
 
 TEST(registers_and_control_words_survive)
 {
-    struct other other = {0, -1};
-    char *stack = prepare(&other);
+    char *stack = prepare(run_other);
     double sum = compute(3, switch_to_other);
     ck_assert_int_eq(fegetround(), FE_TONEAREST);
     switch_to_other();
@@ -116,21 +113,19 @@ TEST(registers_and_control_words_survive)
 
 static int aligned;
 
-static void look_at_alignment(void *arg)
+static void look_at_alignment(struct via__context *self)
 {
     _Alignas(16) char here[16];
     char *volatile address = here;
     via__annotate_arrive(&other_note, &main_note);
-    (void)arg;
+    (void)self;
     aligned = (uintptr_t)address % 16 == 0;
     leave_for_main();
 }
 
 TEST(a_new_stack_is_aligned)
 {
-    struct other other = {0, 0};
-    char *stack = prepare(&other);
-    via__context_make(&other_context, stack + STACK_BYTES, STACK_BYTES, look_at_alignment, NULL);
+    char *stack = prepare(look_at_alignment);
     switch_to_other();
     ck_assert(aligned);
     via__annotate_release(stack, STACK_BYTES, 0);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <viaduct.h>
 
@@ -39,12 +40,19 @@ static void lose_probe(struct via__fiber *fiber)
     via_test_record(&recorder, "lost:%s", self->label);
 }
 
-static const struct via__fiber_kind probe_kind = {run_probe, lose_probe};
+static const char *name_probe(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME])
+{
+    const struct probe *probe = VIA__CONTAINER_OF(fiber, const struct probe, fiber);
+    snprintf(buffer, VIA__FIBER_NAME, "probe %s", probe->label);
+    return buffer;
+}
+
+static const struct via__fiber_kind probe_kind = {run_probe, lose_probe, name_probe};
 
 static void probe_init(struct probe *probe, const char *label, void (*run)(struct probe *self))
 {
     *probe = (struct probe){.label = label, .run = run, .base = probe};
-    ck_assert_int_eq(via__fiber_init(&probe->fiber, &probe_kind, label, 0), 0);
+    ck_assert_int_eq(via__fiber_init(&probe->fiber, &probe_kind, 0), 0);
 }
 
 /* Suspends twice with its base, and says how it finds itself. */
@@ -299,7 +307,7 @@ TEST(dropping_the_base_loses_those_inside_the_innermost_first)
     via__fiber_drop(&three[0].fiber);
     ASSERT_RECORD(&recorder, "inner:waits lost:inner lost:middle");
     ck_assert_int_eq(three[0].fiber.state, VIA__FIBER_OVER);
-    ck_assert(via__list_empty(&via__fiber_self.thread->fibers));
+    ck_assert_uint_eq(via__stacks_in_use(&via__fiber_self.thread->stacks), 0);
 }
 
 TEST(a_generator_whose_stepper_is_dropped_is_over)
