@@ -18,18 +18,17 @@
  *
  * Generations.  A node of a prompt kind, the step of a task, may run in the tick that queued it, so that
  * tasks which wake each other do not pay a poll for every step.  When a tick has run what was ready, and has
- * no message left to handle, it goes on with what is ready now for as long as prompt nodes come first: so
- * many generations, each of the nodes that were queued when it began, or so long, whichever is over first.
- * The first node that is not prompt ends it.  So the ready queue stays first in, first out, and what
- * via_call_soon() schedules still waits for the next poll, as do messages that come meanwhile.  A loop that
- * stops, closes or steps goes no further; with a clock that stands still only generations are counted, so
- * that a run is the same every time.
+ * no message left to handle, it goes on with what is ready now, as long as a prompt node comes first: for a
+ * fixed number of generations, each of the nodes that were queued when it began, or a fixed time, whichever
+ * is over first.  The first node that is not prompt ends it.  So the ready queue stays first in, first out,
+ * and what via_call_soon() schedules still waits for the next poll, as do messages that come meanwhile.  A
+ * loop that stops, closes or steps goes no further.  With a clock that stands still only the generations are
+ * counted, so that every run is the same.
  *
- * Lingering: while calls are in flight and nothing is ready,
- * the tick waits for their completions without sleeping, and handles those that come at once, within fixed
- * limits of rounds and time.  If nothing came, it polls without blocking and lingers on, until `linger_ns`
- * have passed since something last happened; then it sleeps, and lingers no more for the next 1, 2, 4 ... 64
- * sleeps.
+ * Lingering.  While calls are in flight and nothing is ready, the tick waits for their completions without
+ * sleeping, and handles those that come at once, within fixed limits of rounds and time.  If nothing came, it
+ * polls without blocking and lingers on, until `linger_ns` have passed since something last happened; then it
+ * sleeps, and lingers no more for the next 1, 2, 4 ... 64 sleeps.
  */
 #include <config.h>
 
@@ -106,9 +105,9 @@ static inline void run_first(via_loop *loop, int timed)
         node->kind->run(loop, node);
 }
 
-// Relaxed: only the loop's thread changes it.
 static int is_timed(const via_loop *loop)
 {
+    // Relaxed: only the loop's thread changes it.
     return atomic_load_explicit(&loop->debug, memory_order_relaxed);
 }
 
@@ -128,8 +127,8 @@ static int may_run_prompt(const via_loop *loop)
            !loop->close_requested && !loop->stepping;
 }
 
-// A look at the clock costs as much as a quick node or two.  The first looks follow each other sooner, so
-// that nodes that take long are noticed.
+// A look at the clock costs more than a quick node.  The first looks follow each other sooner, so that nodes
+// that take long are noticed after a few.
 static int is_look_due(size_t ran)
 {
     return ran % NODES_PER_LOOK == 0 || ran == 4 || ran == 8 || ran == 16;
@@ -146,7 +145,7 @@ static int is_late(const via_loop *loop, int64_t *until_ns)
     return now_ns >= *until_ns;
 }
 
-// Runs generations of prompt nodes: see above.  Returns how many nodes.
+// Runs generations, if prompt nodes come first.  Returns how many nodes.
 static size_t run_prompt(via_loop *loop)
 {
     int timed = is_timed(loop);
