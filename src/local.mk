@@ -32,7 +32,7 @@ libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
 libviaduct_la_DEPENDENCIES = libviaduct-combine.la libviaduct-task.la libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
   libviaduct-future.la libviaduct-base.la
 if HAVE_VERSION_SCRIPT
-libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map
+libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map -Wl,-Bsymbolic-functions
 libviaduct_la_DEPENDENCIES += src/libviaduct.map
 endif
 EXTRA_DIST += src/libviaduct.map

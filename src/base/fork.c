@@ -20,16 +20,10 @@
 
 #define MOST_RESETS 4
 
-static _Atomic unsigned generation;
+_Atomic unsigned via__forks;
 static _Atomic int installed;
 static _Atomic int forking; // set from the first fork on; cleared by the handler in the child
 static _Atomic(via__fork_reset_fn) resets[MOST_RESETS];
-
-unsigned via__fork_generation(void)
-{
-    // Relaxed: it changes only in a child that still has a single thread.
-    return atomic_load_explicit(&generation, memory_order_relaxed);
-}
 
 static void before_fork(void)
 {
@@ -44,7 +38,7 @@ static void in_child(void)
     if (!atomic_load_explicit(&forking, memory_order_relaxed))
         return;
     atomic_store_explicit(&forking, 0, memory_order_relaxed);
-    atomic_fetch_add_explicit(&generation, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&via__forks, 1, memory_order_relaxed);
     via__hashlock_reset();
     via__exit_reset();
     via__log_reset();

@@ -2,9 +2,17 @@
 #ifndef VIADUCT_BASE_FORK_H
 #define VIADUCT_BASE_FORK_H
 
+#include <stdatomic.h>
+
+extern _Atomic unsigned via__forks;
+
 // Counts the forks between the first process and this one.  An object that remembers the number it was made
 // under knows whether it belongs to a parent.
-unsigned via__fork_generation(void);
+static inline unsigned via__fork_generation(void)
+{
+    // Relaxed: it changes only in a child that still has a single thread.
+    return atomic_load_explicit(&via__forks, memory_order_relaxed);
+}
 
 // Installs the fork handlers; every constructor of a shared object calls it.  0 or a negative errno.
 int via__fork_watch(void);

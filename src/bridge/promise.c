@@ -36,10 +36,24 @@ void via__pair_fail(struct via__pair *pair, int status)
     via__promise_fail(&pair->future, status);
 }
 
+static void finish_private(via_future *future, int status, int code, void *value)
+{
+    via_cfuture *cf = future->cf;
+    cf->status = status;
+    cf->code = code;
+    cf->value = value;
+    via__cf_set_private(cf, VIA_FINISHED);
+    via__future_settle(future, VIA_FINISHED);
+}
+
 // Both settle the loop's future first: callbacks of the concurrent one run here, may drop the loop's future,
 // and must find that it is not pending any more.
 void via__promise_finish(via_future *future, int status, int code, void *value, char *message)
 {
+    if (!message && via__cf_is_private(future->cf)) {
+        finish_private(future, status, code, value);
+        return;
+    }
     via_cfuture *cf = via_cfuture_ref(future->cf);
     via__future_settle(future, VIA_FINISHED);
     via__cf_finish(cf, status, code, value, message);
@@ -47,6 +61,11 @@ void via__promise_finish(via_future *future, int status, int code, void *value, 
 
 void via__promise_cancel(via_future *future)
 {
+    if (via__cf_is_private(future->cf)) {
+        via__cf_set_private(future->cf, VIA_CANCELLED);
+        via__future_settle(future, VIA_CANCELLED);
+        return;
+    }
     via_cfuture *cf = via_cfuture_ref(future->cf);
     via__future_settle(future, VIA_CANCELLED);
     uint32_t before = via__cf_cancel_running(cf);

@@ -172,11 +172,28 @@ static inline int via__cf_tell_pool(int in_callbacks)
     return before;
 }
 
+// Tells whether no other thread knows of the future, nor wants to be told: then it can be completed without
+// atomic changes.  A function for the thread that has the one reference.
+static inline int via__cf_is_private(const via_cfuture *cf);
+
 // Tells whether this is the last reference, so that it can be dropped without an atomic change.
 static inline int via__cf_is_last_ref(const via_cfuture *cf)
 {
     // Acquire: pairs with the release in via_cfuture_unref() by those who dropped theirs.
     return atomic_load_explicit(&cf->refs, memory_order_acquire) == 1;
+}
+
+static inline int via__cf_is_private(const via_cfuture *cf)
+{
+    return via__cf_is_last_ref(cf) && !(via__cf_state(cf) & VIA__WATCHED);
+}
+
+// Moves a private RUNNING future to another state.
+static inline void via__cf_set_private(via_cfuture *cf, uint32_t to)
+{
+    uint32_t state = via__cf_state(cf);
+    // Relaxed: who hears of the future later hears of it from this thread.
+    atomic_store_explicit(&cf->state, (state & ~VIA__STATE_MASK) | to, memory_order_relaxed);
 }
 
 // What a blocking wait asks before it sleeps.  Set once, by the executor layer, which knows who waits for

@@ -66,12 +66,6 @@ void via__loop_expect(via_loop *loop)
         via__tick_after_poll(loop);
 }
 
-void via__loop_ready(via_loop *loop, struct via__ready *node)
-{
-    via__ready_push(&loop->ready, node);
-    via__tick_after_poll(loop);
-}
-
 // Has the loop look at its holds.
 static void nudge(via_loop *loop)
 {

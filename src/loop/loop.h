@@ -163,17 +163,46 @@ static inline int via__loop_is_closed(const via_loop *loop)
 
 // What a public function of the loop's thread asks first: 0, VIA_EINVAL, VIA_EFORKED, VIA_ECLOSED, or
 // VIA_EFOREIGN in debug mode.
-int via__loop_check(const via_loop *loop);
+static inline int via__loop_check(const via_loop *loop);
 
 // The same for functions that are for any thread.
 int via__loop_check_any(const via_loop *loop);
 
 // In debug mode, of an open loop: VIA_EFOREIGN in any thread but its own.  For functions of the loop's thread
 // that a closed loop answers too.
-int via__loop_check_thread(const via_loop *loop);
+static inline int via__loop_check_thread(const via_loop *loop);
 
 // The same for functions without a status: tells the log hook.
-void via__loop_note_thread(const via_loop *loop, const char *function);
+static inline void via__loop_note_thread(const via_loop *loop, const char *function);
+
+// The rare parts of these.
+int via__loop_check_closely(const via_loop *loop);
+int via__loop_check_thread_closely(const via_loop *loop);
+void via__loop_note_thread_closely(const via_loop *loop, const char *function);
+
+// Relaxed: an option, which orders nothing.
+static inline int via__loop_is_debugged(const via_loop *loop)
+{
+    return atomic_load_explicit(&loop->debug, memory_order_relaxed);
+}
+
+static inline int via__loop_check(const via_loop *loop)
+{
+    int is_plain =
+        loop && !loop->closing && !via__loop_is_debugged(loop) && loop->generation == via__fork_generation();
+    return is_plain ? 0 : via__loop_check_closely(loop);
+}
+
+static inline int via__loop_check_thread(const via_loop *loop)
+{
+    return via__loop_is_debugged(loop) ? via__loop_check_thread_closely(loop) : 0;
+}
+
+static inline void via__loop_note_thread(const via_loop *loop, const char *function)
+{
+    if (via__loop_is_debugged(loop))
+        via__loop_note_thread_closely(loop, function);
+}
 
 // For the callback of an event, in a forked child that runs a base with a loop of its parent's: 1, and the
 // event is gone from the child's base.
@@ -183,8 +212,16 @@ int via__loop_leave_to_parent(const via_loop *loop, struct event *event);
 via_loop *via__loop_pin(via_loop *loop);
 void via__loop_unpin(via_loop *loop);
 
+// Has a tick run after the next poll.
+void via__tick_after_poll(via_loop *loop);
+
 // Has `node` run in the next tick, after what is ready already.
-void via__loop_ready(via_loop *loop, struct via__ready *node);
+static inline void via__loop_ready(via_loop *loop, struct via__ready *node)
+{
+    via__ready_push(&loop->ready, node);
+    if (!loop->in_tick)
+        via__tick_after_poll(loop);
+}
 
 // Sends a message; any thread that holds a reference or pin.  0; or VIA_ECLOSED, and it was not sent.
 // The message may have been handled, and its pin be gone, before this returns.

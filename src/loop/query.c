@@ -15,7 +15,7 @@ int via__loop_check_any(const via_loop *loop)
     return via__loop_is_closed(loop) ? VIA_ECLOSED : 0;
 }
 
-int via__loop_check(const via_loop *loop)
+int via__loop_check_closely(const via_loop *loop)
 {
     int status = via__loop_check_any(loop);
     if (status < 0)
@@ -27,18 +27,17 @@ int via__loop_check(const via_loop *loop)
     return loop->closing ? VIA_ECLOSED : 0; // asked by code of the program that the closing calls
 }
 
-int via__loop_check_thread(const via_loop *loop)
+int via__loop_check_thread_closely(const via_loop *loop)
 {
-    // Relaxed, both: as above.
-    if (!atomic_load_explicit(&loop->debug, memory_order_relaxed) || via__loop_is_closed(loop) ||
-        loop->generation != via__fork_generation())
+    if (via__loop_is_closed(loop) || loop->generation != via__fork_generation())
         return 0;
+    // Relaxed: as above.
     return atomic_load_explicit(&loop->owner, memory_order_relaxed) == via__loop_thread() ? 0 : VIA_EFOREIGN;
 }
 
-void via__loop_note_thread(const via_loop *loop, const char *function)
+void via__loop_note_thread_closely(const via_loop *loop, const char *function)
 {
-    if (via__loop_check_thread(loop) < 0)
+    if (via__loop_check_thread_closely(loop) < 0)
         via__log(VIA_LOG_ERROR, "%s() was called outside of the loop's thread", function);
 }
 

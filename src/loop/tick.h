@@ -22,9 +22,6 @@ static inline int via__loop_awaits_others(const via_loop *loop)
 void via__on_tick(evutil_socket_t fd, short what, void *arg);
 void via__on_wake(evutil_socket_t fd, short what, void *arg);
 
-// Has a tick run after the next poll.
-void via__tick_after_poll(via_loop *loop);
-
 // Has a tick run after this poll; only from the callback of an event.
 void via__tick_this_poll(via_loop *loop);
 

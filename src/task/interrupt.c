@@ -31,12 +31,8 @@ static void blame_scopes(struct via__task *task, int64_t now_ns)
             scope->cut = 1;
 }
 
-int via__task_interrupted(struct via__task *task)
+int via__task_interrupted_at(struct via__task *task)
 {
-    if (task->cancelling > task->masked || task->tasks->closing)
-        return VIA_ECANCELED;
-    if (task->deadline_ns == VIA_FOREVER)
-        return 0;
     int64_t now_ns = via_loop_time_ns(task->tasks->loop);
     if (task->deadline_ns > now_ns)
         return 0;

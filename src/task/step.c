@@ -9,6 +9,7 @@
 #include <config.h>
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "task/task.h"
 
@@ -17,7 +18,9 @@
 static void run(struct via__fiber *fiber);
 static void lost(struct via__fiber *fiber);
 
-static const struct via__fiber_kind fiber_kind = {run, lost};
+static const char *name(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
+
+static const struct via__fiber_kind fiber_kind = {run, lost, name};
 
 static struct via__task *task_of_fiber(struct via__fiber *fiber)
 {
@@ -37,6 +40,23 @@ static void run(struct via__fiber *fiber)
         group->leave(group);
     }
     task->status = status;
+}
+
+// Also in a signal handler.
+static const char *name(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME])
+{
+    const struct via__task *task = VIA__CONTAINER_OF(fiber, const struct via__task, fiber);
+    if (task->name)
+        return task->name;
+    char digits[20];
+    size_t count = 0, at = 5;
+    memcpy(buffer, "Task-", at);
+    for (uint64_t rest = task->id; rest || !count; rest /= 10)
+        digits[count++] = (char)('0' + rest % 10);
+    while (count)
+        buffer[at++] = digits[--count];
+    buffer[at] = '\0';
+    return buffer;
 }
 
 // It was left by longjmp() or pthread_exit(), or would not end.
@@ -109,7 +129,7 @@ void via__task_begin(struct via__task *task)
 {
     int status = via__task_interrupted(task);
     if (status == 0)
-        status = via__fiber_init(&task->fiber, &fiber_kind, via__task_name_of(task), task->stack_bytes);
+        status = via__fiber_init(&task->fiber, &fiber_kind, task->stack_bytes);
     task->begun = 1;
     if (status < 0)
         via__task_end(task, status);
@@ -146,35 +166,14 @@ void via__task_wake(struct via__task *task)
     via__loop_ready(task->tasks->loop, &task->ready);
 }
 
-int via__task_check_here(struct via__task **task)
-{
-    struct via__task *current = via__task_current();
-    if (!current || current->fiber.role_loop != via__role.loop ||
-        current->fiber.role_frame != via__role.frame)
-        return VIA_ESTATE;
-    *task = current;
-    return 0;
-}
-
 // Its awaits fail, and it does not listen.
-static void refuse(struct via__task *task)
+void via__task_refuse(struct via__task *task)
 {
     if (++task->refused < REFUSALS)
         return;
     if (!task->tasks->closing)
         via__task_wake(task);
     via__fiber_suspend_to(&task->fiber);
-}
-
-int via__task_check_wait(struct via__task **task)
-{
-    int status = via__task_check_here(task);
-    if (status < 0)
-        return status;
-    status = via__task_interrupted(*task);
-    if (status < 0)
-        refuse(*task);
-    return status;
 }
 
 int via__task_wait(struct via__task *task, struct via__wait *wait)

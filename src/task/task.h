@@ -148,18 +148,46 @@ void via__task_end(struct via__task *task, int status);
 // VIA_ENOMEM if its time limit cannot be watched, and then it has not waited.
 int via__task_wait(struct via__task *task, struct via__wait *wait);
 
-// Tells whether the code that runs may wait: 0 with the task; VIA_ESTATE if it is not in a task, or in a call
-// that the task runs itself; the status if the task is interrupted.
-int via__task_check_wait(struct via__task **task);
-
-// The same without a look at interrupts.
-int via__task_check_here(struct via__task **task);
+// Tells whether the code that runs is in a task, and not in a call that the task runs itself: 0 with the
+// task, or VIA_ESTATE.
+static inline int via__task_check_here(struct via__task **task)
+{
+    struct via__task *current = via__task_current();
+    if (!current || !via__fiber_may_suspend_to(&current->fiber))
+        return VIA_ESTATE;
+    *task = current;
+    return 0;
+}
 
 // interrupt.c
 
+// The rare part of what follows.
+int via__task_interrupted_at(struct via__task *task);
+
 // What a wait that is cut short fails with, or 0.  Notes in the scopes whose time is over that they were the
 // cause.
-int via__task_interrupted(struct via__task *task);
+static inline int via__task_interrupted(struct via__task *task)
+{
+    if (task->cancelling > task->masked || task->tasks->closing)
+        return VIA_ECANCELED;
+    return task->deadline_ns == VIA_FOREVER ? 0 : via__task_interrupted_at(task);
+}
+
+// The awaits of a task fail; it may be one that does not listen.
+void via__task_refuse(struct via__task *task);
+
+// Tells whether the code that runs may wait: 0 with the task, VIA_ESTATE as above, or the status if the task
+// is interrupted.
+static inline int via__task_check_wait(struct via__task **task)
+{
+    int status = via__task_check_here(task);
+    if (status < 0)
+        return status;
+    status = via__task_interrupted(*task);
+    if (status < 0)
+        via__task_refuse(*task);
+    return status;
+}
 
 // Something may have come about that cuts the wait of the task short.
 void via__task_poke(struct via__task *task);
