@@ -87,24 +87,29 @@ int via_test_under_valgrind(void);
 int64_t via_test_now_ns(void);
 
 /* Waits, bounded, until an expression is true; for conditions that another thread brings about.  Yields the
- * processor between two looks; it must only be used where there is nothing to block on. */
+ * processor between two looks; it must only be used where there is nothing to block on.  That it was true at
+ * one look is enough, so it need not stay true; and there is a look after the bound is over. */
 #define AWAIT(condition)                                                                                     \
     do {                                                                                                     \
         int64_t via_test_end_ns_ = via_test_now_ns() + via_test_bound_ns();                                  \
-        while (!(condition) && via_test_now_ns() < via_test_end_ns_)                                         \
-            via_test_yield();                                                                                \
-        ck_assert_msg((condition), "never came true: %s", #condition);                                       \
+        int via_test_seen_ = 0;                                                                              \
+        for (int via_test_late_ = 0; !(via_test_seen_ = !!(condition)) && !via_test_late_; via_test_yield()) \
+            via_test_late_ = via_test_now_ns() >= via_test_end_ns_;                                          \
+        ck_assert_msg(via_test_seen_, "never came true: %s", #condition);                                    \
     } while (0)
 void via_test_yield(void);
 
-/* Runs a loop tick by tick until an expression is true, and fails the test when the bound is over.  Needs
- * <viaduct/loop.h>. */
+/* Runs a loop tick by tick until an expression is true, and fails the test when the bound is over.  As with
+ * AWAIT, one look is enough.  Needs <viaduct/loop.h>. */
 #define RUN_UNTIL(loop, condition)                                                                           \
     do {                                                                                                     \
         int64_t via_test_end_ns_ = via_test_now_ns() + via_test_bound_ns();                                  \
-        while (!(condition) && via_test_now_ns() < via_test_end_ns_)                                         \
+        int via_test_seen_ = 0;                                                                              \
+        for (int via_test_late_ = 0; !(via_test_seen_ = !!(condition)) && !via_test_late_;) {                \
+            via_test_late_ = via_test_now_ns() >= via_test_end_ns_;                                          \
             ck_assert_int_ge(via_loop_step((loop), 20 * INT64_C(1000000)), 0);                               \
-        ck_assert_msg((condition), "never came true: %s", #condition);                                       \
+        }                                                                                                    \
+        ck_assert_msg(via_test_seen_, "never came true: %s", #condition);                                    \
     } while (0)
 
 /* Runs exactly so many ticks without waiting: for things that must not happen. */

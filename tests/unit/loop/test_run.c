@@ -154,6 +154,17 @@ TEST(a_step_tells_how_many_callbacks_ran)
     close_loop(loop);
 }
 
+/* That is the tests' own way to step. */
+TEST(run_until_is_content_with_a_condition_that_was_true_at_one_look)
+{
+    via_loop *loop = open_loop();
+    int looks = 0;
+    soon(loop, "a");
+    RUN_UNTIL(loop, ++looks == 2);
+    ck_assert_int_eq(looks, 2);
+    close_loop(loop);
+}
+
 TEST(a_step_does_not_wait_when_something_is_ready)
 {
     via_loop *loop = open_loop();
@@ -382,9 +393,11 @@ TEST_MAIN("loop/run", a_run_stopped_beforehand_runs_one_tick, a_run_stopped_befo
           stop_lets_the_tick_finish_and_leaves_the_rest_to_the_next_run, stopping_twice_stops_one_run,
           a_run_inside_a_run_is_refused_and_the_outer_one_goes_on,
           a_loop_is_current_and_running_only_while_it_runs, the_current_loop_is_a_matter_of_each_thread,
-          a_step_tells_how_many_callbacks_ran, a_step_does_not_wait_when_something_is_ready,
-          a_step_waits_no_longer_than_its_timeout, a_step_ends_when_a_timer_is_due,
-          a_step_refuses_a_negative_timeout, a_foreign_main_loop_can_drive_a_loop_by_steps,
+          a_step_tells_how_many_callbacks_ran,
+          run_until_is_content_with_a_condition_that_was_true_at_one_look,
+          a_step_does_not_wait_when_something_is_ready, a_step_waits_no_longer_than_its_timeout,
+          a_step_ends_when_a_timer_is_due, a_step_refuses_a_negative_timeout,
+          a_foreign_main_loop_can_drive_a_loop_by_steps,
           a_loop_may_be_run_by_another_thread_than_the_one_that_made_it,
           two_threads_cannot_run_one_loop_at_once, loops_in_several_threads_post_to_each_other,
           a_descriptor_with_something_to_read_is_reported_once_in_each_stopped_run,
