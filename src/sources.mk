@@ -24,6 +24,7 @@ libviaduct_base_la_SOURCES = \
   src/base/error.c \
   src/base/exit.c \
   src/base/exit.h \
+  src/base/fail.c \
   src/base/fork.c \
   src/base/fork.h \
   src/base/heap.c \

@@ -40,8 +40,8 @@
 typedef struct via_coro via_coro;
 
 /** What a coroutine does: returns 0 and may leave a value in `*result`, which was NULL; or it returns a
- * negative status or a positive code of its own, and then `destroy_result` gets what it has left.  via_fail()
- * is for calls: in a coroutine, return the code itself. */
+ * negative status, via_fail(), or a positive code of its own, and then `destroy_result` gets what it has
+ * left. */
 typedef int (*via_coro_fn)(void *arg, void **result);
 
 /** Where a coroutine stands. */
@@ -204,15 +204,15 @@ VIA_PUBLIC int via_coro_yield_from(via_coro *inner, void **result) VIA_MUST_USE;
 /**
  * Tells what became of a coroutine.
  *
- * - Ownership: borrows: the value lives until the coroutine is freed, unless it was taken.
+ * - Ownership: borrows: value and text live until the coroutine is freed, the value unless it was taken.
  * - Threads: the coroutine's.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: the value of Python's StopIteration.
  *
  * @param coro the coroutine.
- * @param outcome receives the outcome: VIA_EFAILED with its code for a code of its own, VIA_EEXITED if the
- *        function was left by pthread_exit() or longjmp(); untouched on failure.
+ * @param outcome receives the outcome: VIA_EFAILED with its code, and its text from via_fail(), for a code of
+ *        its own; VIA_EEXITED if the function was left by pthread_exit() or longjmp(); untouched on failure.
  * @return 0; VIA_EPENDING if it is not done; VIA_EFOREIGN; VIA_EINVAL.
  */
 VIA_PUBLIC int via_coro_outcome(via_coro *coro, struct via_outcome *outcome);

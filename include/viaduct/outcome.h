@@ -27,13 +27,14 @@ struct via_outcome {
 VIA_BEGIN_C
 
 /**
- * Ends the running call with an error code of its own and a text: `return via_fail(code, "...", ...)`.
+ * Ends the running function with an error code of its own and a text: `return via_fail(code, "...", ...)`.
  *
- * Whoever looks at the future sees VIA_EFAILED, the code and the text.  If memory for the text runs out the
- * code still arrives.  Outside a call the text is dropped.
+ * The function is that of a call, a coroutine or a task, the innermost on this stack.  Whoever looks at its
+ * outcome sees VIA_EFAILED, the code and the text.  If memory for the text runs out the code still arrives.
+ * Elsewhere, as in a callback of a loop, the text is dropped.
  *
  * - Ownership: copies what it formats.
- * - Threads: the thread that runs the call.
+ * - Threads: the thread that runs the function.
  * - Blocks: no.
  * - Cancel: not applicable.
  * - Origin: Viaduct.

@@ -9,5 +9,7 @@ _Thread_local struct via__role via__role __attribute__((tls_model("initial-exec"
 
 void via__role_reset(void)
 {
+    struct via__failure *failure = via__role.failure;
     memset(&via__role, 0, sizeof via__role);
+    via__role.failure = failure;
 }

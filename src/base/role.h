@@ -4,12 +4,24 @@
 #define VIADUCT_BASE_ROLE_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 
 #define VIA__ROLE_SENT 4
+
+// What a function has said with via_fail() of its failure.
+struct via__failure {
+    char *message; // allocated, or NULL
+    int code;
+    int given; // it has said something
+};
 
 struct via__role {
     void *loop;  // the via_loop whose callbacks or run function are on this thread's stack
     void *frame; // the innermost struct via__frame of a call on this thread's stack
+    // Where via_fail() puts what it is told: the innermost function's that can fail so, be it a call's, a
+    // coroutine's or a task's; NULL in a loop's callback and outside of all.  Whoever runs such a function
+    // sets it, and sets back what it has found.
+    struct via__failure *failure;
     const void *sent[VIA__ROLE_SENT]; // addresses of completions it sent last; what is there is not looked at
     unsigned sent_at;
     _Atomic int *in_callbacks; // of a pool's worker: set while it runs callbacks of a concurrent future
@@ -18,7 +30,28 @@ struct via__role {
 // The library's one thread-local variable.  initial-exec: an access is one instruction, not a call.
 extern _Thread_local struct via__role via__role __attribute__((tls_model("initial-exec")));
 
-// In a forked child: this thread runs no loop of the child's.
+// In a forked child: this thread runs no loop of the child's.  Functions of coroutines go on.
 void via__role_reset(void);
+
+// A loop and a place for failures that are set aside.
+struct via__role_outer {
+    void *loop;
+    struct via__failure *failure;
+};
+
+// From here on this thread runs the loop's callbacks; returns what it did before.
+static inline struct via__role_outer via__role_enter_loop(void *loop)
+{
+    struct via__role_outer outer = {via__role.loop, via__role.failure};
+    via__role.loop = loop;
+    via__role.failure = NULL;
+    return outer;
+}
+
+static inline void via__role_leave_loop(struct via__role_outer outer)
+{
+    via__role.loop = outer.loop;
+    via__role.failure = outer.failure;
+}
 
 #endif

@@ -67,8 +67,15 @@ static void drop_result(via_coro *coro)
 // Its function has returned this.
 static void note_return(via_coro *coro, int returned)
 {
+    const struct via__failure *failure = &coro->fiber.failure;
     coro->status = returned > 0 ? VIA_EFAILED : returned;
-    coro->code = returned > 0 ? returned : 0;
+    coro->code = returned > 0 ? returned : returned == VIA_EFAILED && failure->given ? failure->code : 0;
+}
+
+static void drop_message(via_coro *coro)
+{
+    free(coro->fiber.failure.message);
+    coro->fiber.failure.message = NULL;
 }
 
 static void run(struct via__fiber *fiber)
@@ -81,6 +88,8 @@ static void clean_up(via_coro *coro)
 {
     if (coro->status != 0)
         drop_result(coro);
+    if (coro->status != VIA_EFAILED)
+        drop_message(coro);
     release_arg(coro);
 }
 
@@ -246,6 +255,7 @@ via_coro *via_coro_free(via_coro *coro)
         end_without_running(coro, VIA_ECANCELED);
     }
     drop_result(coro);
+    drop_message(coro);
     free(coro);
     return NULL;
 }
@@ -314,8 +324,11 @@ int via_coro_outcome(via_coro *coro, struct via_outcome *outcome)
         return VIA_EFOREIGN;
     if (!is_done(coro))
         return VIA_EPENDING;
-    *outcome = (struct via_outcome){
-        .status = coro->status, .code = coro->code, .value = coro->result, .destroy = coro->destroy_result};
+    *outcome = (struct via_outcome){.status = coro->status,
+                                    .code = coro->code,
+                                    .value = coro->result,
+                                    .destroy = coro->destroy_result,
+                                    .message = coro->fiber.failure.message};
     return 0;
 }
 

@@ -82,13 +82,6 @@ void via__fiber_drop(struct via__fiber *fiber)
     lose_inner(innermost, fiber);
 }
 
-// All that were suspended with the base run for the loop and the call in which it is resumed now.
-void via__fiber_wake_inner(struct via__fiber *innermost, struct via__fiber *base)
-{
-    for (struct via__fiber *fiber = innermost; fiber != base; fiber = fiber->resumer)
-        via__fiber_take_role(fiber);
-}
-
 // Without a guard this is how an overflow is seen: code of the fiber runs a little below its stack.
 void via__fiber_check_overflow(const struct via__fiber *fiber, const char *here)
 {
@@ -112,12 +105,18 @@ static void pretend_switch(struct via__fiber *to)
     via__annotate_return(&to->note, __builtin_frame_address(0));
 }
 
-// Ends the running fibers down to `base`, which is the current one afterwards.
+// Ends the running fibers down to `base`, which is the current one afterwards.  If it was in a call when it
+// resumed the first of them, it is not known whether it still is, and what via_fail() says from now on is
+// lost.
 static void lose_down_to(struct via__fiber *base)
 {
     struct via__fiber *lost = via__fiber_self.current;
+    struct via__fiber *last = lost;
+    while (last->resumer != base)
+        last = last->resumer;
     pretend_switch(base);
     via__fiber_self.current = base->stack ? base : NULL;
+    via__role.failure = last->in_call ? NULL : &base->failure;
     lose_inner(lost, base);
 }
 

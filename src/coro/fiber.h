@@ -52,9 +52,9 @@ struct via__fiber {
     int err_no;               // its errno while it does not run
     unsigned char state;      // an enum via__fiber_state
     unsigned char unguarded;  // its stack has no guard
+    unsigned char in_call;    // its resumer was in a call or a loop of its own, or is no fiber
     const struct via__fiber_kind *kind;
-    // The loop and the call that its resumer was in: it may suspend only there.
-    const void *role_loop, *role_frame;
+    struct via__failure failure; // its function's; whoever ends it takes the message
     struct via__fiber_thread *thread;
     struct via__annotation note;
 };
@@ -104,15 +104,8 @@ void via__overflow_seen(const struct via__fiber *fiber);
 // The rare parts of what follows.
 void via__fiber_begin(struct via__fiber *fiber);
 void via__fiber_end(struct via__fiber *fiber);
-void via__fiber_wake_inner(struct via__fiber *innermost, struct via__fiber *base);
 void via__fiber_check_overflow(const struct via__fiber *fiber, const char *here);
 int via__fiber_settle_at(const char *here);
-
-static inline void via__fiber_take_role(struct via__fiber *fiber)
-{
-    fiber->role_loop = via__role.loop;
-    fiber->role_frame = via__role.frame;
-}
 
 // A switch and what is told of it have to be in one function, which is inlined into its callers.
 __attribute__((always_inline)) static inline void via__fiber_switch(struct via__fiber *from,
@@ -127,16 +120,16 @@ __attribute__((always_inline)) static inline void via__fiber_resume(struct via__
 {
     struct via__fiber *outer = via__fiber_self.current, *target = fiber->innermost;
     struct via__fiber *resumer = outer ? outer : &fiber->thread->root;
+    struct via__failure *outer_failure = via__role.failure;
     int *const err_no_at = via__fiber_self.err_no, err_no = *err_no_at;
     if (VIA__THREAD_SANITIZER && !outer)
         via__annotate_root(&resumer->note);
     if (VIA__THREAD_SANITIZER && fiber->state == VIA__FIBER_NEW)
         via__fiber_begin(fiber);
-    if (target != fiber)
-        via__fiber_wake_inner(target, fiber);
-    via__fiber_take_role(fiber);
     fiber->resumer = resumer;
     fiber->state = VIA__FIBER_RUNNING;
+    fiber->in_call = outer_failure != &resumer->failure;
+    via__role.failure = &target->failure;
     via__fiber_self.current = target;
     *err_no_at = fiber->err_no;
     via__fiber_switch(resumer, target);
@@ -145,6 +138,7 @@ __attribute__((always_inline)) static inline void via__fiber_resume(struct via__
     fiber->err_no = *err_no_at;
     *err_no_at = err_no;
     via__fiber_self.current = outer;
+    via__role.failure = outer_failure;
     if (fiber->state == VIA__FIBER_OVER)
         via__fiber_end(fiber);
 }
@@ -168,20 +162,23 @@ __attribute__((always_inline)) static inline void via__fiber_suspend(void)
     via__fiber_suspend_to(via__fiber_self.current);
 }
 
-// Whether all from the current fiber down to `base`, which is among the running ones, may suspend here: not
-// inside of a call or a loop that one of them runs itself.
-static inline int via__fiber_may_suspend_to(const struct via__fiber *base)
-{
-    // Calls and loops nest as fibers do: if the innermost is the one that the base was resumed in, no other
-    // lies in between.
-    return base->role_loop == via__role.loop && base->role_frame == via__role.frame;
-}
-
-// The same for the current fiber alone, if there is one.
+// Whether the current fiber may suspend here, if there is one: not inside of a call or a loop that it runs
+// itself, as those have failures, or none, of their own.
 static inline int via__fiber_may_suspend(void)
 {
     const struct via__fiber *self = via__fiber_self.current;
-    return self && via__fiber_may_suspend_to(self);
+    return self && via__role.failure == &self->failure;
+}
+
+// The same for all from the current fiber down to `base`, which is among the running ones.
+static inline int via__fiber_may_suspend_to(const struct via__fiber *base)
+{
+    if (!via__fiber_may_suspend())
+        return 0;
+    for (const struct via__fiber *fiber = via__fiber_self.current; fiber != base; fiber = fiber->resumer)
+        if (fiber->in_call)
+            return 0;
+    return 1;
 }
 
 static inline int via__fiber_is_within(const char *address, const char *low, size_t bytes)

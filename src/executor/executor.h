@@ -31,6 +31,7 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/role.h"
 #include "future/cfuture.h"
 
 // Why an outsider claimed a queued job.
@@ -125,10 +126,8 @@ struct via__frame {
     via_call_fn fn;
     void *arg;
     struct via_bytes_call bytes;
-    int fail_code;
-    int failed; // via_fail() was called
-    char *message;
-    int status, code; // from VIA__STAGE_RELEASES on, with the message
+    struct via__failure failure, *outer_failure; // its function's, and the one around
+    int status, code;                            // from VIA__STAGE_RELEASES on, with the message
     void *value;
     int64_t started_ns; // of a call within a call
     int expired;        // claimed at its deadline: that made lives, which go with the frame

@@ -42,8 +42,8 @@ static void end_function(struct via__frame *frame)
     if (extra && extra->control)
         via__control_leave(extra->control);
     free(frame->bytes.out);
-    free(frame->message);
-    frame->message = NULL;
+    free(frame->failure.message);
+    frame->failure.message = NULL;
     frame->status = VIA_EEXITED;
     via__job_dispose(frame->cf, frame->arg);
 }
@@ -72,6 +72,7 @@ static void thread_ended(void *unused)
     (void)unused;
     while (via__role.frame) {
         end_frame(via__role.frame);
+        via__role.failure = NULL; // a coroutine around the call may be gone
     }
     if (self.on_exit)
         self.on_exit(self.on_exit_arg);
@@ -158,6 +159,8 @@ void via__frame_push(struct via__frame *frame)
     frame->caller = via__frame_running();
     frame->outer = via__role.frame;
     via__role.frame = frame;
+    frame->outer_failure = via__role.failure;
+    via__role.failure = &frame->failure;
     if (self.activity && frame->caller) {
         frame->started_ns = via_now_ns();
         set_nested(frame);
@@ -171,12 +174,15 @@ void via__frame_push_ended(struct via__frame *frame)
 {
     frame->stage = VIA__STAGE_RELEASES;
     frame->outer = via__role.frame;
+    frame->outer_failure = via__role.failure;
     via__role.frame = frame;
+    via__role.failure = NULL;
 }
 
 void via__frame_returned(struct via__frame *frame)
 {
     frame->stage = VIA__STAGE_RELEASES;
+    via__role.failure = NULL; // callbacks are not the function's
     if (!self.activity)
         return;
     if (frame->caller) {
@@ -191,6 +197,7 @@ void via__frame_returned(struct via__frame *frame)
 void via__frame_pop(struct via__frame *frame)
 {
     via__role.frame = frame->outer;
+    via__role.failure = frame->outer_failure;
 }
 
 void via__frame_job_over(const struct via__frame *frame)

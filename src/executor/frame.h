@@ -21,7 +21,8 @@ void via__frame_returned(struct via__frame *frame);
 // The future is done and its callbacks have run.
 void via__frame_pop(struct via__frame *frame);
 
-// The innermost call of this thread whose function runs, or NULL: whom via_fail() and the like are about.
+// The innermost call of this thread whose function runs, or NULL: whom via_call_cancelled() and the like are
+// about.
 struct via__frame *via__frame_running(void);
 
 // The program's code for the frame's job has been run, but for callbacks; before the future is completed.

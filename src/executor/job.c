@@ -2,7 +2,6 @@
 /* Jobs: from a checked call to a completed future.  Who may end a job is at the head of executor.h. */
 #include <config.h>
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -240,8 +239,8 @@ static int judge(const struct via__frame *frame, int returned, int *code)
         *code = returned;
         return VIA_EFAILED;
     }
-    if (returned == VIA_EFAILED && frame->failed)
-        *code = frame->fail_code;
+    if (returned == VIA_EFAILED && frame->failure.given)
+        *code = frame->failure.code;
     return returned;
 }
 
@@ -257,10 +256,10 @@ static void *keep_value(via_cfuture *cf, int status, void *value)
 
 void via__job_complete(struct via__frame *frame)
 {
-    char *message = frame->message;
+    char *message = frame->failure.message;
     void *value = frame->value;
     frame->stage = VIA__STAGE_COMPLETES;
-    frame->message = NULL;
+    frame->failure.message = NULL;
     frame->value = NULL;
     value = keep_value(frame->cf, frame->status, value);
     via__frame_job_over(frame);
@@ -282,8 +281,8 @@ static void run_claimed(via_cfuture *cf, struct via__frame *frame)
     frame->status = judge(frame, returned, &frame->code);
     frame->value = result;
     if (frame->status != VIA_EFAILED) {
-        free(frame->message);
-        frame->message = NULL;
+        free(frame->failure.message);
+        frame->failure.message = NULL;
     }
     via__job_dispose(cf, frame->arg);
     via__job_complete(frame);
@@ -370,23 +369,4 @@ void *via_bytes_out(via_bytes_call *call, size_t bytes)
         call->bytes = bytes;
     }
     return out;
-}
-
-int via_fail(int code, const char *format, ...)
-{
-    struct via__frame *frame = via__frame_running();
-    if (!frame)
-        return VIA_EFAILED;
-    free(frame->message);
-    frame->message = NULL;
-    frame->failed = 1;
-    frame->fail_code = code;
-    if (format) {
-        va_list args;
-        va_start(args, format);
-        if (vasprintf(&frame->message, format, args) < 0)
-            frame->message = NULL;
-        va_end(args);
-    }
-    return VIA_EFAILED;
 }

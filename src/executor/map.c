@@ -97,15 +97,15 @@ static void take_failure(struct slot *slot, const struct chunk *chunk)
     if (!frame || frame->arg != chunk)
         return;
     if (slot->status == VIA_EFAILED) {
-        slot->message = frame->message;
-        frame->message = NULL;
-        if (frame->failed && slot->code == 0)
-            slot->code = frame->fail_code;
+        slot->message = frame->failure.message;
+        frame->failure.message = NULL;
+        if (frame->failure.given && slot->code == 0)
+            slot->code = frame->failure.code;
     }
-    free(frame->message);
-    frame->message = NULL;
-    frame->failed = 0;
-    frame->fail_code = 0;
+    free(frame->failure.message);
+    frame->failure.message = NULL;
+    frame->failure.given = 0;
+    frame->failure.code = 0;
 }
 
 static void run_item(struct slot *slot, const struct chunk *chunk)

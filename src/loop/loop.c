@@ -306,9 +306,8 @@ static void leave_base(via_loop *loop)
 
 void via__loop_close_now(via_loop *loop)
 {
-    void *outer = via__role.loop;
+    struct via__role_outer outer = via__role_enter_loop(loop);
     via__loop_pin(loop); // the program may drop the last reference meanwhile
-    via__role.loop = loop;
     loop->closing = 1;
     tell_closers(loop);
     drop_queues(loop);
@@ -319,7 +318,7 @@ void via__loop_close_now(via_loop *loop)
         via__slab_leave(loop->timer_handles);
     // Release: pairs with the acquire in via__loop_is_closed().
     atomic_store_explicit(&loop->closed, 1, memory_order_release);
-    via__role.loop = outer;
+    via__role_leave_loop(outer);
     via__loop_unpin(loop);
 }
 

@@ -22,7 +22,7 @@ int via__loop_check_run(const via_loop *loop)
     return loop->is_attached ? VIA_ENOTSUP : 0;
 }
 
-static int enter_run(via_loop *loop)
+static int enter_run(via_loop *loop, struct via__role_outer *outer)
 {
     int status = via__loop_check_run(loop);
     if (status < 0)
@@ -33,15 +33,15 @@ static int enter_run(via_loop *loop)
                                                  memory_order_relaxed))
         return VIA_ERUNNING;
     via__loop_pin(loop);
-    via__role.loop = loop;
+    *outer = via__role_enter_loop(loop);
     // Relaxed: for debug checks, which order nothing.
     atomic_store_explicit(&loop->owner, via__loop_thread(), memory_order_relaxed);
     return 0;
 }
 
-static void leave_run(via_loop *loop)
+static void leave_run(via_loop *loop, struct via__role_outer outer)
 {
-    via__role.loop = NULL;
+    via__role_leave_loop(outer);
     // Relaxed: as in enter_run().
     atomic_store_explicit(&loop->owner, loop->maker, memory_order_relaxed);
     if (loop->close_requested)
@@ -58,7 +58,8 @@ static int run_base(via_loop *loop)
 
 int via__loop_run(via_loop *loop, int (*idle)(via_loop *loop, void *arg), void *arg)
 {
-    int status = enter_run(loop);
+    struct via__role_outer outer;
+    int status = enter_run(loop, &outer);
     if (status < 0)
         return status;
     loop->idle = idle;
@@ -66,7 +67,7 @@ int via__loop_run(via_loop *loop, int (*idle)(via_loop *loop, void *arg), void *
     via__tick_after_poll(loop);
     status = run_base(loop);
     loop->idle = NULL;
-    leave_run(loop);
+    leave_run(loop, outer);
     return status;
 }
 
@@ -89,7 +90,8 @@ int via_loop_step(via_loop *loop, int64_t timeout_ns)
 {
     if (timeout_ns < 0)
         return VIA_EINVAL;
-    int status = enter_run(loop);
+    struct via__role_outer outer;
+    int status = enter_run(loop, &outer);
     if (status < 0)
         return status;
     uint64_t before = loop->callbacks;
@@ -98,7 +100,7 @@ int via_loop_step(via_loop *loop, int64_t timeout_ns)
     status = run_base(loop);
     loop->stepping = 0;
     uint64_t ran = loop->callbacks - before;
-    leave_run(loop);
+    leave_run(loop, outer);
     return status < 0 ? status : ran > INT32_MAX ? INT32_MAX : (int)ran;
 }
 

@@ -307,15 +307,14 @@ static void tick(via_loop *loop)
 // Under an attached base the loop runs while its tick does.
 static void tick_attached(via_loop *loop)
 {
-    void *outer = via__role.loop;
-    via__role.loop = loop;
+    struct via__role_outer outer = via__role_enter_loop(loop);
     // Relaxed, both: hints for via_loop_is_running() and debug checks, which order nothing.
     atomic_store_explicit(&loop->owner, via__loop_thread(), memory_order_relaxed);
     atomic_store_explicit(&loop->running, 1, memory_order_relaxed);
     tick(loop);
     // Relaxed: as above.
     atomic_store_explicit(&loop->running, 0, memory_order_relaxed);
-    via__role.loop = outer;
+    via__role_leave_loop(outer);
 }
 
 void via__on_tick(evutil_socket_t fd, short what, void *arg)

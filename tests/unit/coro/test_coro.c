@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <viaduct.h>
 
 static int numbers[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9};
@@ -495,7 +497,28 @@ TEST(a_forked_child_has_a_copy)
     via_coro_free(coro);
 }
 
-#define FORKING a_forked_child_has_a_copy,
+static int fork_and_yield(void *arg, void **result)
+{
+    (void)result;
+    *(pid_t *)arg = fork();
+    return via_coro_yield(NULL, NULL);
+}
+
+TEST(one_that_forks_goes_on_in_the_child)
+{
+    pid_t pid = -1;
+    int status;
+    via_coro *coro = coro_new(fork_and_yield, &pid);
+    int rc = via_coro_next(coro, NULL);
+    if (pid == 0)
+        _exit(rc == 1 ? 33 : 1);
+    ck_assert_int_eq(rc, 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 33);
+    via_coro_free(coro);
+}
+
+#define FORKING a_forked_child_has_a_copy, one_that_forks_goes_on_in_the_child,
 #else
 #define FORKING
 #endif

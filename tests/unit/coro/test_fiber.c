@@ -248,37 +248,37 @@ static void say_what_it_may(struct probe *self)
     ck_assert_int_eq(via__fiber_may_suspend(), 1);
 }
 
-/* The one that steps it has not gone on since, and yet it is another loop that it runs for. */
-static void step_for_another_loop(struct probe *self)
+static void step_and_say_what_it_may(struct probe *self)
 {
     via__fiber_resume(&self->next->fiber);
     ck_assert_int_eq(via__fiber_may_suspend(), 1);
+    ck_assert_int_eq(via__fiber_may_suspend_to(&self->base->fiber), 1);
 }
 
-TEST(after_it_all_run_for_the_loop_and_call_that_resumed_the_base)
+TEST(after_it_they_may_suspend_wherever_the_base_was_resumed)
 {
     struct probe three[3];
     int loops[3];
     three_init(three);
-    three[0].run = three[1].run = step_for_another_loop;
+    three[0].run = three[1].run = step_and_say_what_it_may;
     three[2].run = say_what_it_may;
     for (int i = 0; i < 3; i++) {
-        struct via__role before = via__role;
-        via__role.loop = &loops[i];
-        via__role.frame = &loops[i];
+        struct via__role_outer outer = via__role_enter_loop(&loops[i]);
         via__fiber_resume(&three[0].fiber);
-        via__role = before;
+        ck_assert_ptr_null(via__role.failure);
+        ck_assert_ptr_eq(via__role.loop, &loops[i]);
+        via__role_leave_loop(outer);
     }
     ck_assert_int_eq(three[0].fiber.state, VIA__FIBER_OVER);
 }
 
 static void step_in_a_call(struct probe *self)
 {
-    int frame;
-    struct via__role before = via__role;
-    via__role.frame = &frame;
+    struct via__failure failure = {.given = 0}, *before = via__role.failure;
+    via__role.failure = &failure;
     via__fiber_resume(&self->next->fiber);
-    via__role = before;
+    ck_assert_ptr_eq(via__role.failure, &failure);
+    via__role.failure = before;
 }
 
 static void find_a_call_between(struct probe *self)
@@ -421,8 +421,7 @@ TEST(those_that_wait_when_their_thread_ends_can_be_dropped_there)
 TEST_MAIN("coro/fiber", all_down_to_the_base_suspend_and_go_on_together, one_may_be_its_own_base,
           the_base_need_not_be_the_outermost, who_resumes_the_base_may_be_another_each_time,
           many_can_wait_so_at_once, a_generator_may_wait_with_who_steps_it,
-          while_it_waits_nobody_else_can_step_it,
-          after_it_all_run_for_the_loop_and_call_that_resumed_the_base, a_call_between_the_two_cannot_be_left,
-          dropping_the_base_loses_those_inside_the_innermost_first,
+          while_it_waits_nobody_else_can_step_it, after_it_they_may_suspend_wherever_the_base_was_resumed,
+          a_call_between_the_two_cannot_be_left, dropping_the_base_loses_those_inside_the_innermost_first,
           a_generator_whose_stepper_is_dropped_is_over,
           LEAVING those_that_wait_when_their_thread_ends_can_be_dropped_there)

@@ -110,16 +110,17 @@ TEST(a_stack_can_be_as_large_as_is_asked_for)
 
 static int yield_in_a_call(void *arg, void **result)
 {
-    int loop = 0, frame = 0;
+    int loop = 0;
+    struct via__failure failure = {.given = 0};
     struct via__role before = via__role;
     (void)arg;
     (void)result;
-    via__role.frame = &frame;
+    via__role.failure = &failure;
     int in_call = via_coro_yield(NULL, NULL);
     via__role = before;
-    via__role.loop = &loop;
+    struct via__role_outer outer = via__role_enter_loop(&loop);
     int in_loop = via_coro_yield(NULL, NULL);
-    via__role = before;
+    via__role_leave_loop(outer);
     return in_call == VIA_ESTATE && in_loop == VIA_ESTATE ? via_coro_yield(NULL, NULL) : VIA_EINVAL;
 }
 
