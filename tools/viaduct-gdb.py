@@ -8,7 +8,7 @@ gdb: `via-coros` lists the coroutines of all threads with their back-traces, in 
 
 A suspended coroutine has no frame of its own in gdb.  Its registers lie where the switch has left them, and an
 unwinder puts them behind the innermost frame of the selected thread for the time of one back-trace.  The
-library's debug information is needed; back-traces are for x86-64.
+library's debug information is needed; back-traces are for x86-64 and arm64.
 """
 import gdb
 from gdb.unwinder import Unwinder, register_unwinder
@@ -16,11 +16,42 @@ from gdb.unwinder import Unwinder, register_unwinder
 # How the kinds of fibers are named: by the symbol of the kind, the type that holds the fiber and its names.
 KINDS = {"via__coro_kind": ("struct via_coro", "fiber", "name")}
 STATES = {0: "created", 1: "suspended", 2: "running", 3: "over"}
-# Where jump_fcontext() of x86-64 leaves each register, from the stack pointer that it saves.
-FCONTEXT = {"r12": 0x08, "r13": 0x10, "r14": 0x18, "r15": 0x20, "rbx": 0x28, "rbp": 0x30, "rip": 0x38}
-FCONTEXT_BYTES = 0x40
-# Where ucontext_t of x86-64 has them, by index.
-UCONTEXT = {"r12": 4, "r13": 5, "r14": 6, "r15": 7, "rbp": 10, "rbx": 11, "rsp": 15, "rip": 16}
+
+
+class Machine:
+    """Where a switch leaves the registers that a function must preserve, and how they are called."""
+
+    def __init__(self, pc, sp, fcontext, fcontext_bytes, ucontext, ucontext_registers):
+        self.pc = pc
+        self.sp = sp
+        self.fcontext = fcontext  # by jump_fcontext(): offsets from the stack pointer that it saves
+        self.fcontext_bytes = fcontext_bytes
+        self.ucontext = ucontext  # by swapcontext(): the member of uc_mcontext with most, and indices into it
+        self.ucontext_registers = ucontext_registers
+
+
+MACHINES = {
+    "i386:x86-64": Machine(
+        pc="rip",
+        sp="rsp",
+        fcontext={"r12": 0x08, "r13": 0x10, "r14": 0x18, "r15": 0x20, "rbx": 0x28, "rbp": 0x30, "rip": 0x38},
+        fcontext_bytes=0x40,
+        ucontext="gregs",
+        ucontext_registers={"r12": 4, "r13": 5, "r14": 6, "r15": 7, "rbp": 10, "rbx": 11, "rsp": 15, "rip": 16},
+    ),
+    "aarch64": Machine(
+        pc="pc",
+        sp="sp",
+        fcontext={**{"x%d" % n: 0x40 + 8 * (n - 19) for n in range(19, 31)}, "pc": 0xA0},
+        fcontext_bytes=0xB0,
+        ucontext="regs",
+        ucontext_registers={"x%d" % n: n for n in range(19, 31)},
+    ),
+}
+
+
+def machine():
+    return MACHINES.get(gdb.selected_inferior().architecture().name())
 
 
 def word(address):
@@ -71,7 +102,7 @@ def name_of(fiber):
     # An array's address is that of its first letter; gdb shows one of no length as empty.
     if text.type.code == gdb.TYPE_CODE_ARRAY:
         text = text.address.cast(gdb.lookup_type("char").pointer())
-    return text.string()
+    return text.string() if int(text) else "?"
 
 
 def waiting_within(fibers):
@@ -86,15 +117,21 @@ def waiting_within(fibers):
 
 
 def saved_registers(fiber):
+    here = machine()
     at = int(fiber["context"]["at"])
     # Only fcontext's transfer type is there when that is in use.
     try:
         gdb.lookup_type("struct via__transfer")
     except gdb.error:
-        registers = gdb.Value(at).cast(gdb.lookup_type("ucontext_t").pointer()).dereference()["uc_mcontext"]["gregs"]
-        return {name: int(registers[index]) for name, index in UCONTEXT.items()}
-    registers = {name: word(at + offset) for name, offset in FCONTEXT.items()}
-    registers["rsp"] = at + FCONTEXT_BYTES
+        context = gdb.Value(at).cast(gdb.lookup_type("ucontext_t").pointer()).dereference()["uc_mcontext"]
+        saved = context[here.ucontext]
+        registers = {name: int(saved[index]) for name, index in here.ucontext_registers.items()}
+        for name in (here.pc, here.sp):
+            if name not in registers:
+                registers[name] = int(context[name])
+        return registers
+    registers = {name: word(at + offset) for name, offset in here.fcontext.items()}
+    registers[here.sp] = at + here.fcontext_bytes
     return registers
 
 
@@ -113,7 +150,7 @@ class SuspendedUnwinder(Unwinder):
     def __call__(self, pending):
         if self.registers is None:
             return None
-        sp = int(pending.read_register("rsp")) & (2**64 - 1)
+        sp = int(pending.read_register(machine().sp)) & (2**64 - 1)
         if sp != self.innermost:
             return None
         unwind = pending.create_unwind_info(FrameId(gdb.Value(sp), gdb.Value(0)))
@@ -128,7 +165,7 @@ register_unwinder(None, unwinder, replace=True)
 
 def back_trace(registers):
     gdb.execute("frame 0", to_string=True)
-    unwinder.innermost = int(gdb.parse_and_eval("(unsigned long)$rsp"))
+    unwinder.innermost = int(gdb.parse_and_eval("(unsigned long)$sp"))
     unwinder.registers = registers
     gdb.invalidate_cached_frames()
     try:
@@ -163,7 +200,7 @@ class ViaCoros(gdb.Command):
         state = "suspended" if base else STATES.get(int(fiber["state"]), "?")
         where = " within " + base if base else ""
         print("coroutine %s of thread %d: %s%s" % (name_of(fiber), int(thread["id"]), state, where))
-        if with_trace and state == "suspended":
+        if with_trace and state == "suspended" and machine():
             for line in back_trace(saved_registers(fiber)):
                 print("  " + line)
 

@@ -67,6 +67,7 @@ TEST(after_the_end_next_keeps_giving_0)
     via_coro *coro = coro_new(count, &numbers[0]);
     for (int i = 0; i < 3; i++)
         ck_assert_int_eq(via_coro_next(coro, NULL), 0);
+    ck_assert_int_eq(via_coro_close(coro), 0);
     ck_assert_ptr_eq(outcome_of(coro).value, &numbers[0]);
     via_coro_free(coro);
 }

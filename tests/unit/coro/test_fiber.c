@@ -236,6 +236,35 @@ TEST(while_it_waits_nobody_else_can_step_it)
     via_coro_free(generator);
 }
 
+static int clean_up_slowly(void *arg, void **result)
+{
+    struct probe *stepper = arg;
+    (void)result;
+    int rc = via_coro_yield(NULL, NULL);
+    via__fiber_suspend_to(&stepper->fiber);
+    return rc;
+}
+
+static void close_generator(struct probe *self)
+{
+    ck_assert_int_eq(via_coro_next(generator, NULL), 1);
+    self->value = via_coro_close(generator);
+}
+
+TEST(a_generator_that_is_closed_may_wait_with_who_closes_it)
+{
+    struct probe closer;
+    probe_init(&closer, "closer", close_generator);
+    closer.value = 1;
+    ck_assert_int_eq(via_coro_new(clean_up_slowly, &closer, NULL, &generator), 0);
+    via__fiber_resume(&closer.fiber);
+    ck_assert_int_eq(closer.value, 1);
+    via__fiber_resume(&closer.fiber);
+    ck_assert_int_eq(closer.value, 0);
+    ck_assert_int_eq(via_coro_state(generator), VIA_CORO_DONE);
+    via_coro_free(generator);
+}
+
 /* ---- loops and calls ---- */
 
 static void say_what_it_may(struct probe *self)
@@ -421,7 +450,8 @@ TEST(those_that_wait_when_their_thread_ends_can_be_dropped_there)
 TEST_MAIN("coro/fiber", all_down_to_the_base_suspend_and_go_on_together, one_may_be_its_own_base,
           the_base_need_not_be_the_outermost, who_resumes_the_base_may_be_another_each_time,
           many_can_wait_so_at_once, a_generator_may_wait_with_who_steps_it,
-          while_it_waits_nobody_else_can_step_it, after_it_they_may_suspend_wherever_the_base_was_resumed,
-          a_call_between_the_two_cannot_be_left, dropping_the_base_loses_those_inside_the_innermost_first,
+          while_it_waits_nobody_else_can_step_it, a_generator_that_is_closed_may_wait_with_who_closes_it,
+          after_it_they_may_suspend_wherever_the_base_was_resumed, a_call_between_the_two_cannot_be_left,
+          dropping_the_base_loses_those_inside_the_innermost_first,
           a_generator_whose_stepper_is_dropped_is_over,
           LEAVING those_that_wait_when_their_thread_ends_can_be_dropped_there)
