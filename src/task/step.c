@@ -90,17 +90,21 @@ static void finish(struct via__task *task)
 {
     via_future *future = via__task_future(task);
     int status = task->status > 0 ? VIA_EFAILED : task->status;
-    int code = task->status > 0 ? task->status : task->code;
+    struct via__failure failure = task->fiber.failure;
+    int code = task->status > 0 ? task->status : failure.given ? failure.code : 0;
     release(task);
+    if (status != VIA_EFAILED) {
+        free(failure.message);
+        failure.message = NULL;
+    }
     if (status < 0)
         drop_result(task);
     task->tasks->alive--;
     if (status == VIA_ECANCELED || status == VIA_EABORTED) {
-        free(task->message);
         via__promise_cancel(future);
     } else {
         via__promise_finish(future, status, status == VIA_EFAILED ? code : 0,
-                            status < 0 ? NULL : task->result, task->message);
+                            status < 0 ? NULL : task->result, failure.message);
     }
     via_future_unref(future);
 }

@@ -76,14 +76,13 @@ struct via__task {
     void *result;
     char *name;              // NULL until somebody asks
     char *reason;            // of the first request to stop
-    char *message;           // what via_fail() left
     via_future *kept;        // what was awaited last, for its text
     struct via__list groups; // open task groups
     uint64_t id;
     size_t stack_bytes;
     uint32_t cancelling, masked;
     uint32_t unmasked; // requests from outside that came while a shield was up
-    int status, code;
+    int status;
     unsigned refused; // awaits that failed at once since it last waited
     unsigned char begun, woken, shields;
     unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference

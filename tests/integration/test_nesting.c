@@ -134,6 +134,47 @@ TEST(a_callback_of_a_loop_in_a_coroutine_can_neither_yield_nor_fail_for_it)
     via_loop_unref(loop);
 }
 
+/* Waits for a turn of the loop before it fails. */
+static int wait_and_fail(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    ck_assert_int_eq(via_coro_yield(NULL, NULL), 0);
+    ck_assert_int_eq(via_yield(), 0);
+    return via_fail(21, "of the generator");
+}
+
+static int step_and_fail(void *arg, void **result)
+{
+    struct via_outcome outcome;
+    via_coro *coro;
+    (void)arg;
+    (void)result;
+    int failed = via_fail(20, "of the task");
+    ck_assert_int_eq(via_coro_new(wait_and_fail, NULL, NULL, &coro), 0);
+    ck_assert_int_eq(via_coro_next(coro, NULL), 1);
+    ck_assert_int_eq(via_coro_next(coro, NULL), VIA_EFAILED);
+    ck_assert_int_eq(via_coro_outcome(coro, &outcome), 0);
+    assert_failed(&outcome, 21, "of the generator");
+    via_coro_free(coro);
+    return failed;
+}
+
+TEST(a_task_and_a_generator_in_it_fail_each_for_itself)
+{
+    struct via_outcome outcome;
+    via_loop *loop;
+    ck_assert_int_eq(via_loop_new(&loop), 0);
+    via_future *task = via_create_task_with(loop, step_and_fail, NULL, NULL);
+    for (int i = 0; i < 10 && via_future_outcome(task, &outcome) == VIA_EPENDING; i++)
+        ck_assert_int_ge(via_loop_step(loop, 0), 0);
+    ck_assert_int_eq(via_future_outcome(task, &outcome), 0);
+    assert_failed(&outcome, 20, "of the task");
+    via_future_unref(task);
+    via_loop_unref(loop);
+}
+
 TEST_MAIN("integration/nesting", a_call_in_a_coroutine_fails_for_itself_and_is_not_left_by_a_yield,
           a_coroutine_in_a_call_fails_for_itself,
-          a_callback_of_a_loop_in_a_coroutine_can_neither_yield_nor_fail_for_it)
+          a_callback_of_a_loop_in_a_coroutine_can_neither_yield_nor_fail_for_it,
+          a_task_and_a_generator_in_it_fail_each_for_itself)
