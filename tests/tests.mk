@@ -300,6 +300,10 @@ VIA_TESTS += tests/unit/bridge/test_wrap.tap
 tests_unit_bridge_test_wrap_tap_SOURCES = tests/unit/bridge/test_wrap.c
 tests_unit_bridge_test_wrap_tap_LDFLAGS = $(WRAPPING)
 tests_unit_bridge_test_wrap_tap_LDADD = $(LINK_TEST) $(LINK_BRIDGE) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/task/test_task.tap
+tests_unit_task_test_task_tap_SOURCES = tests/unit/task/test_task.c
+tests_unit_task_test_task_tap_LDFLAGS = $(WRAPPING)
+tests_unit_task_test_task_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
 VIA_TESTS += tests/integration/test_exit.tap
 tests_integration_test_exit_tap_SOURCES = tests/integration/test_exit.c
 tests_integration_test_exit_tap_LDFLAGS = $(WRAPPING)
@@ -320,4 +324,5 @@ test_headers = \
   tests/unit/bridge/bridge_fixture.h \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
-  tests/unit/loop/loop_fixture.h
+  tests/unit/loop/loop_fixture.h \
+  tests/unit/task/task_fixture.h
