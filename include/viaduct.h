@@ -13,6 +13,7 @@
 #include <viaduct/bridge.h>
 #include <viaduct/call.h>
 #include <viaduct/cfuture.h>
+#include <viaduct/combine.h>
 #include <viaduct/coro.h>
 #include <viaduct/error.h>
 #include <viaduct/executor.h>

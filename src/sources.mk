@@ -5,6 +5,7 @@ viaduct_headers = \
   include/viaduct/bridge.h \
   include/viaduct/call.h \
   include/viaduct/cfuture.h \
+  include/viaduct/combine.h \
   include/viaduct/coro.h \
   include/viaduct/error.h \
   include/viaduct/executor.h \
@@ -142,4 +143,15 @@ libviaduct_task_la_SOURCES = \
   src/task/task.c \
   src/task/task.h
 libviaduct_combine_la_SOURCES = \
-  src/combine/timeout.c
+  src/combine/as_completed.c \
+  src/combine/await_all.c \
+  src/combine/combine.h \
+  src/combine/gather.c \
+  src/combine/gather.h \
+  src/combine/gather_map.c \
+  src/combine/items.c \
+  src/combine/outcomes.c \
+  src/combine/outcomes.h \
+  src/combine/shield.c \
+  src/combine/timeout.c \
+  src/combine/wait.c

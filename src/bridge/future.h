@@ -62,10 +62,11 @@ struct via_future {
     uint32_t refs;
     unsigned char state; // enum via_state
     unsigned char sort;
-    unsigned char in_flight : 1;    // a completion is still to arrive
-    unsigned char queued : 1;       // in the ready queue
-    unsigned char looked : 1;       // somebody has seen the outcome
-    unsigned char arg_borrowed : 1; // the call does not own its argument
+    unsigned char in_flight : 1; // a completion is still to arrive
+    unsigned char queued : 1;    // in the ready queue
+    unsigned char looked : 1;    // somebody has seen the outcome
+    unsigned char
+        arg_borrowed : 1; // the call, or one that a driven future waits for, does not own its argument
 };
 
 struct via__pair {
@@ -82,6 +83,9 @@ struct via__driven_kind {
     void (*closed)(via_future *future);
     // The last reference to the loop's side has gone; in any thread once the loop is closed.  May be NULL.
     void (*fini)(via_future *future);
+    // For reports: the next future from `*at` on, 0 being the first, that this one waits for, with `*at`
+    // moved behind it; NULL at the end.  May be NULL.
+    via_future *(*depends)(via_future *future, size_t *at);
 };
 
 // Begins as a pair, and its memory goes with its concurrent future.

@@ -31,10 +31,10 @@ static void cancel_awaited(struct via__task *task, struct via__wait *wait)
     (void)via__future_cancel(wait->future);
 }
 
-// A worker may still use what the task has on its stack.
+// A worker may still use what the task has on its stack: a call does, or one behind a gather.
 static int is_borrowing_call(const via_future *future)
 {
-    return future->sort == VIA__SORT_CALL && future->in_flight && future->arg_borrowed;
+    return future->arg_borrowed && (future->in_flight || future->sort == VIA__SORT_DRIVEN);
 }
 
 static int suspend_until_done(struct via__task *task, via_future *future)
@@ -65,8 +65,7 @@ static int wait_until_done(struct via__task *task, via_future *future)
     return status;
 }
 
-// The text of an outcome lives in its future.
-static void keep_text(struct via__task *task, via_future *future)
+void via__task_keep(struct via__task *task, via_future *future)
 {
     via_future *before = task->kept;
     task->kept = future;
@@ -99,7 +98,7 @@ static int consume(struct via__task *task, via_future *future, int take, struct 
         status = outcome->status;
     }
     if (status < 0 && take && outcome->message)
-        keep_text(task, future);
+        via__task_keep(task, future); // the text of an outcome lives in its future
     else
         via_future_unref(future);
     return status;

@@ -119,20 +119,75 @@ static const char *what_is(via_future *future)
     return future->sort == VIA__SORT_DRIVEN ? via__driven_of(future)->kind->what : sorts[future->sort];
 }
 
+// What a future, or a wait, waits for.
+struct branch {
+    via_future *future;
+    struct via__wait *wait; // in place of the future
+};
+
+static via_future *next_of(const struct branch *branch, size_t *at)
+{
+    if (branch->wait)
+        return branch->wait->depends ? branch->wait->depends(branch->wait, at) : NULL;
+    if (branch->future->sort != VIA__SORT_DRIVEN || !via__driven_of(branch->future)->kind->depends)
+        return NULL;
+    return via__driven_of(branch->future)->kind->depends(branch->future, at);
+}
+
+// So many futures are named in one line, and so deep: what many share would come up again and again.
+#define NAMED_MOST 16
+#define DEPTH_MOST 4
+
+static void add_branch(struct text *text, const struct branch *branch, int depth, int *named);
+
+static void add_future(struct text *text, via_future *future, int depth, int *named)
+{
+    const struct branch branch = {.future = future};
+    ++*named;
+    if (via__is_task(future)) {
+        add(text, "%s", via__task_name_of(via__task_of(future)));
+    } else {
+        add(text, "%s", what_is(future));
+        add_branch(text, &branch, depth, named);
+    }
+}
+
+// Adds " of (Task-2, Task-3)", if there is anything to be named.
+static void add_branch(struct text *text, const struct branch *branch, int depth, int *named)
+{
+    size_t at = 0, count = 0;
+    for (via_future *next; (next = next_of(branch, &at)); count++) {
+        add(text, count ? ", " : " of (");
+        if (depth == DEPTH_MOST || *named >= NAMED_MOST) {
+            add(text, "...)");
+            return;
+        }
+        add_future(text, next, depth + 1, named);
+    }
+    if (count)
+        add(text, ")");
+}
+
 static void describe(struct text *text, struct via__task *task)
 {
-    const struct via__wait *wait = task->waiting;
+    struct via__wait *wait = task->waiting;
+    int named = 0;
     add(text, "%s ", via__task_name_of(task));
-    if (task->tasks->current == task)
+    if (task->tasks->current == task) {
         add(text, "runs\n");
-    else if (!wait)
+    } else if (!wait) {
         add(text, task->begun ? "is ready to go on\n" : "is ready to begin\n");
-    else if (!wait->future)
-        add(text, "waits for %s\n", wait->what);
-    else if (via__is_task(wait->future))
-        add(text, "waits for %s\n", via__task_name_of(via__task_of(wait->future)));
-    else
-        add(text, "waits for %s\n", what_is(wait->future));
+    } else {
+        const struct branch branch = {.wait = wait};
+        add(text, "waits for ");
+        if (wait->future)
+            add_future(text, wait->future, 0, &named);
+        else
+            add(text, "%s", wait->what);
+        if (!wait->future)
+            add_branch(text, &branch, 0, &named);
+        add(text, "\n");
+    }
 }
 
 int via_tasks_describe(via_loop *loop, size_t bytes, char *text)

@@ -47,6 +47,8 @@ struct via__wait {
     int must;           // it goes on waiting when it is interrupted: a call borrows the task's stack
     // Asks for the end of the wait: what was waited for is cancelled, or the task is woken at once.
     void (*cancel)(struct via__task *task, struct via__wait *wait);
+    // If it is for more than one future: the next of them, as in struct via__driven_kind.
+    via_future *(*depends)(struct via__wait *wait, size_t *at);
 };
 
 // A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so,
@@ -208,8 +210,8 @@ void via__task_disarm(struct via__task *task);
 
 // await.c
 
-// Takes what an awaited future gave out of it, and gives the reference back.
-int via__task_consume(struct via__task *task, via_future *future, struct via_outcome *outcome);
+// Keeps a future, whose reference it takes, until the task awaits again: texts live in it.
+void via__task_keep(struct via__task *task, via_future *future);
 
 // close.c
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer);
