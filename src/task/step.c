@@ -27,11 +27,9 @@ static struct via__task *task_of_fiber(struct via__fiber *fiber)
     return VIA__CONTAINER_OF(fiber, struct via__task, fiber);
 }
 
-static void run(struct via__fiber *fiber)
+// What it has left open is in functions that have returned.
+static void leave_scopes(struct via__task *task)
 {
-    struct via__task *task = task_of_fiber(fiber);
-    int status = task->fn(task->arg, &task->result);
-    // What it has left open is in functions that have returned.
     task->scopes = NULL;
     task->deadline_ns = VIA_FOREVER;
     while (!via__list_empty(&task->groups)) {
@@ -39,6 +37,13 @@ static void run(struct via__fiber *fiber)
         via__list_remove(&group->link);
         group->leave(group);
     }
+}
+
+static void run(struct via__fiber *fiber)
+{
+    struct via__task *task = task_of_fiber(fiber);
+    int status = task->fn(task->arg, &task->result);
+    leave_scopes(task);
     task->status = status;
 }
 
@@ -92,6 +97,7 @@ static void finish(struct via__task *task)
     int status = task->status > 0 ? VIA_EFAILED : task->status;
     struct via__failure failure = task->fiber.failure;
     int code = task->status > 0 ? task->status : failure.given ? failure.code : 0;
+    leave_scopes(task);
     release(task);
     if (status != VIA_EFAILED) {
         free(failure.message);

@@ -99,8 +99,9 @@ static int apply(struct via__task *task, const struct via_task_options *options)
     return 0;
 }
 
-static void start(struct via__task *task, int eager)
+void via__task_start(struct via__task *task, int eager)
 {
+    task->waiting = NULL;
     task->ready.kind = &first_kind;
     task->woken = 1;
     if (eager && via__loop_is_here(task->tasks->loop)) {
@@ -118,8 +119,7 @@ static via_future *fail(void *arg, const struct via_task_options *options, int s
     return via__future_failed(status);
 }
 
-via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void *arg,
-                                 const struct via_task_options *options)
+via_future *via__task_make(via_loop *loop, via_task_fn fn, void *arg, const struct via_task_options *options)
 {
     static const struct via_task_options plain = {.name = NULL};
     if (!loop && !(loop = via__role.loop))
@@ -140,9 +140,16 @@ via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void *arg,
     status = apply(task, options);
     if (status < 0)
         via__task_end(task, status);
-    else
-        start(task, options->eager);
     return via__task_future(task);
+}
+
+via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void *arg,
+                                 const struct via_task_options *options)
+{
+    via_future *future = via__task_make(loop, fn, arg, options);
+    if (future->state == VIA_PENDING)
+        via__task_start(via__task_of(future), options && options->eager);
+    return future;
 }
 
 via_future *via_create_task(via_task_fn fn, void *arg)

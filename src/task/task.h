@@ -52,7 +52,7 @@ struct via__wait {
 };
 
 // A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so,
-// on the task's stack: it may wait.
+// on the task's stack: it may wait.  For a task that is lost it is called on another one, and must not.
 struct via__open_group {
     struct via__list link; // in its task's list, the innermost first
     void (*leave)(struct via__open_group *group);
@@ -130,6 +130,16 @@ static inline struct via__task *via__task_current(void)
 
 // The state for a loop, made at first use; NULL if memory ran out.
 struct via__tasks *via__tasks_of(via_loop *loop);
+
+// task.c
+
+// Makes a task that does not begin before via__task_start(); until then whoever keeps it back may describe
+// that in `waiting`, and is asked there to start it when it is cancelled.  Never NULL: what could not be made
+// is not pending.
+via_future *via__task_make(via_loop *loop, via_task_fn fn, void *arg, const struct via_task_options *options);
+
+// Has it begin: in its turn, or eagerly.
+void via__task_start(struct via__task *task, int eager);
 
 // step.c
 
