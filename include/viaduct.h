@@ -18,6 +18,7 @@
 #include <viaduct/error.h>
 #include <viaduct/executor.h>
 #include <viaduct/future.h>
+#include <viaduct/group.h>
 #include <viaduct/log.h>
 #include <viaduct/loop.h>
 #include <viaduct/map.h>

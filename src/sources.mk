@@ -10,6 +10,7 @@ viaduct_headers = \
   include/viaduct/error.h \
   include/viaduct/executor.h \
   include/viaduct/future.h \
+  include/viaduct/group.h \
   include/viaduct/log.h \
   include/viaduct/loop.h \
   include/viaduct/map.h \
@@ -149,6 +150,7 @@ libviaduct_combine_la_SOURCES = \
   src/combine/gather.c \
   src/combine/gather.h \
   src/combine/gather_map.c \
+  src/combine/group.c \
   src/combine/items.c \
   src/combine/outcomes.c \
   src/combine/outcomes.h \

@@ -304,6 +304,10 @@ VIA_TESTS += tests/unit/task/test_task.tap
 tests_unit_task_test_task_tap_SOURCES = tests/unit/task/test_task.c
 tests_unit_task_test_task_tap_LDFLAGS = $(WRAPPING)
 tests_unit_task_test_task_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/combine/test_group.tap
+tests_unit_combine_test_group_tap_SOURCES = tests/unit/combine/test_group.c
+tests_unit_combine_test_group_tap_LDFLAGS = $(WRAPPING)
+tests_unit_combine_test_group_tap_LDADD = $(LINK_TEST) $(LINK_COMBINE) $(CHECK_LIBS)
 VIA_TESTS += tests/integration/test_exit.tap
 tests_integration_test_exit_tap_SOURCES = tests/integration/test_exit.c
 tests_integration_test_exit_tap_LDFLAGS = $(WRAPPING)
@@ -322,6 +326,7 @@ tests_integration_test_program_tap_LDFLAGS = $(WRAPPING)
 tests_integration_test_program_tap_LDADD = $(LINK_TEST) $(LINK_LIBRARY) $(CHECK_LIBS)
 test_headers = \
   tests/unit/bridge/bridge_fixture.h \
+  tests/unit/combine/group_fixture.h \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
