@@ -328,7 +328,7 @@ VIA_PUBLIC const char *via_task_cancel_reason(const via_future *task);
  * - Origin: trio `CancelScope(shield=True)`.
  *
  * @param scope the section.
- * @return 0; VIA_ESTATE outside of a task; VIA_EINVAL.
+ * @return 0; VIA_ESTATE outside of a task, and for a section that is open; VIA_EINVAL.
  */
 VIA_PUBLIC int via_shield_begin(struct via_scope *scope);
 

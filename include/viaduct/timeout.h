@@ -35,7 +35,7 @@ VIA_BEGIN_C
  *
  * @param timeout_ns how long, in nanoseconds; 0 or less is over at once; VIA_FOREVER for no limit yet.
  * @param scope the section.
- * @return 0; VIA_ESTATE outside of a task; VIA_ENOMEM; VIA_EINVAL.
+ * @return 0; VIA_ESTATE outside of a task, and for a section that is open; VIA_ENOMEM; VIA_EINVAL.
  */
 VIA_PUBLIC int via_timeout_begin(int64_t timeout_ns, struct via_scope *scope);
 

@@ -9,6 +9,8 @@
 
 static int begin(int64_t when_ns, struct via__task *task, struct via_scope *scope)
 {
+    if (via__scope_is_open(task, scope))
+        return VIA_ESTATE;
     via__scope_open(task, scope, VIA__SCOPE_TIMEOUT, when_ns);
     int status = via__task_arm(task, task->deadline_ns);
     if (status < 0)

@@ -119,6 +119,14 @@ int via__task_arm(struct via__task *task, int64_t when_ns)
     return 0;
 }
 
+int via__scope_is_open(const struct via__task *task, const struct via_scope *scope)
+{
+    const struct via_scope *at = task->scopes;
+    while (at && at != scope)
+        at = at->outer;
+    return at != NULL;
+}
+
 void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__scope_kind kind,
                      int64_t when_ns)
 {
@@ -229,9 +237,12 @@ int via_shield_begin(struct via_scope *scope)
 {
     struct via__task *task;
     int status = scope ? via__task_check_here(&task) : VIA_EINVAL;
-    if (status == 0)
-        via__scope_open(task, scope, VIA__SCOPE_SHIELD, VIA_FOREVER);
-    return status;
+    if (status < 0)
+        return status;
+    if (via__scope_is_open(task, scope))
+        return VIA_ESTATE;
+    via__scope_open(task, scope, VIA__SCOPE_SHIELD, VIA_FOREVER);
+    return 0;
 }
 
 int via_shield_end(struct via_scope *scope)

@@ -206,6 +206,9 @@ void via__task_poke(struct via__task *task);
 // A request to stop, from outside of every scope: an enum via_cancel.
 int via__task_request(struct via__task *task);
 
+// Tells whether this scope is among those that are open in the task.
+int via__scope_is_open(const struct via__task *task, const struct via_scope *scope);
+
 // Opens a scope of the running task; closes the innermost one.
 void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__scope_kind kind,
                      int64_t when_ns);
