@@ -109,6 +109,10 @@ static int lose_one(struct via__tasks *tasks)
         return 0;
     while (task->waiting && (other = next_task(tasks, &at)))
         task = other;
+    if (task->waiting && task->waiting->give_up) {
+        task->waiting->give_up(task, task->waiting);
+        return 1;
+    }
     if (task->fiber.stack)
         via__fiber_drop(&task->fiber);
     via__task_end(task, VIA_EEXITED);

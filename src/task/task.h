@@ -49,6 +49,9 @@ struct via__wait {
     void (*cancel)(struct via__task *task, struct via__wait *wait);
     // If it is for more than one future: the next of them, as in struct via__driven_kind.
     via_future *(*depends)(struct via__wait *wait, size_t *at);
+    // For waits that outlast being cancelled; may be NULL.  The loop is being closed and nothing else is left
+    // that could happen: ends the wait, though what is waited for has not come.
+    void (*give_up)(struct via__task *task, struct via__wait *wait);
 };
 
 // A task group that is open, from its task's side.  If the task returns without closing it, `leave` does so,
