@@ -10,23 +10,28 @@
 #ifndef VIADUCT_H
 #define VIADUCT_H
 
+#include <viaduct/barrier.h>
 #include <viaduct/bridge.h>
 #include <viaduct/call.h>
 #include <viaduct/cfuture.h>
 #include <viaduct/combine.h>
 #include <viaduct/coro.h>
 #include <viaduct/error.h>
+#include <viaduct/event.h>
 #include <viaduct/executor.h>
 #include <viaduct/future.h>
 #include <viaduct/group.h>
+#include <viaduct/lock.h>
 #include <viaduct/log.h>
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/semaphore.h>
 #include <viaduct/task.h>
 #include <viaduct/thread_pool.h>
 #include <viaduct/time.h>
 #include <viaduct/timeout.h>
 #include <viaduct/version.h>
+#include <viaduct/waiters.h>
 
 #endif

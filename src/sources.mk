@@ -2,23 +2,28 @@
 # Written by tools/update-sources.sh.
 viaduct_headers = \
   include/viaduct/attr.h \
+  include/viaduct/barrier.h \
   include/viaduct/bridge.h \
   include/viaduct/call.h \
   include/viaduct/cfuture.h \
   include/viaduct/combine.h \
   include/viaduct/coro.h \
   include/viaduct/error.h \
+  include/viaduct/event.h \
   include/viaduct/executor.h \
   include/viaduct/future.h \
   include/viaduct/group.h \
+  include/viaduct/lock.h \
   include/viaduct/log.h \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/semaphore.h \
   include/viaduct/task.h \
   include/viaduct/thread_pool.h \
   include/viaduct/time.h \
-  include/viaduct/timeout.h
+  include/viaduct/timeout.h \
+  include/viaduct/waiters.h
 libviaduct_base_la_SOURCES = \
   src/base/clock.c \
   src/base/clock.h \
@@ -157,3 +162,12 @@ libviaduct_combine_la_SOURCES = \
   src/combine/shield.c \
   src/combine/timeout.c \
   src/combine/wait.c
+libviaduct_sync_la_SOURCES = \
+  src/sync/barrier.c \
+  src/sync/condition.c \
+  src/sync/event.c \
+  src/sync/lock.c \
+  src/sync/lock.h \
+  src/sync/semaphore.c \
+  src/sync/waiters.c \
+  src/sync/waiters.h

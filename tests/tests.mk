@@ -316,6 +316,26 @@ VIA_TESTS += tests/unit/combine/test_timeout.tap
 tests_unit_combine_test_timeout_tap_SOURCES = tests/unit/combine/test_timeout.c
 tests_unit_combine_test_timeout_tap_LDFLAGS = $(WRAPPING)
 tests_unit_combine_test_timeout_tap_LDADD = $(LINK_TEST) $(LINK_COMBINE) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_barrier.tap
+tests_unit_sync_test_barrier_tap_SOURCES = tests/unit/sync/test_barrier.c
+tests_unit_sync_test_barrier_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_barrier_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_condition.tap
+tests_unit_sync_test_condition_tap_SOURCES = tests/unit/sync/test_condition.c
+tests_unit_sync_test_condition_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_condition_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_event.tap
+tests_unit_sync_test_event_tap_SOURCES = tests/unit/sync/test_event.c
+tests_unit_sync_test_event_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_event_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_lock.tap
+tests_unit_sync_test_lock_tap_SOURCES = tests/unit/sync/test_lock.c
+tests_unit_sync_test_lock_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_lock_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_semaphore.tap
+tests_unit_sync_test_semaphore_tap_SOURCES = tests/unit/sync/test_semaphore.c
+tests_unit_sync_test_semaphore_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_semaphore_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
 VIA_TESTS += tests/integration/test_exit.tap
 tests_integration_test_exit_tap_SOURCES = tests/integration/test_exit.c
 tests_integration_test_exit_tap_LDFLAGS = $(WRAPPING)
@@ -338,4 +358,5 @@ test_headers = \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
+  tests/unit/sync/sync_fixture.h \
   tests/unit/task/task_fixture.h

@@ -21,7 +21,7 @@ trap 'rm -rf "$new"' EXIT
 
 header='# SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.'
-layers='base coro future executor loop bridge task combine'
+layers='base coro future executor loop bridge task combine sync'
 
 # assign VARIABLE FILES...: prints a make assignment, one file a line.
 assign() {
@@ -45,6 +45,7 @@ linked_layers() {
     bridge) echo '$(LINK_BRIDGE)' ;;
     task) echo '$(LINK_TASK)' ;;
     combine) echo '$(LINK_COMBINE)' ;;
+    sync) echo '$(LINK_SYNC)' ;;
     *) echo '$(LINK_LIBRARY)' ;;
     esac
 }

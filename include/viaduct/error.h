@@ -35,8 +35,8 @@
     X(VIA_ECLOSED, -4006, "the loop is closed")                                                              \
     X(VIA_ERUNNING, -4007, "a loop is already running here")                                                 \
     X(VIA_ESTOPPED, -4008, "the loop stopped before the future was done")                                    \
-    X(VIA_ESHUTDOWN, -4009, "the executor was shut down")                                                    \
-    X(VIA_EBROKEN, -4010, "the executor is broken: a worker's initializer failed")                           \
+    X(VIA_ESHUTDOWN, -4009, "the executor or queue was shut down")                                           \
+    X(VIA_EBROKEN, -4010, "broken: a worker's initializer failed, or a barrier was aborted")                 \
     X(VIA_EFOREIGN, -4011, "the object belongs to another thread or loop")                                   \
     X(VIA_EFORKED, -4012, "the object belongs to the parent process")                                        \
     X(VIA_EEXITED, -4013, "the function ended its thread instead of returning")                              \
