@@ -26,6 +26,7 @@
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/run.h>
 #include <viaduct/semaphore.h>
 #include <viaduct/task.h>
 #include <viaduct/thread_pool.h>

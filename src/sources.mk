@@ -18,6 +18,7 @@ viaduct_headers = \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/run.h \
   include/viaduct/semaphore.h \
   include/viaduct/task.h \
   include/viaduct/thread_pool.h \
@@ -142,8 +143,13 @@ libviaduct_bridge_la_SOURCES = \
 libviaduct_task_la_SOURCES = \
   src/task/await.c \
   src/task/close.c \
+  src/task/finish.c \
   src/task/interrupt.c \
   src/task/name.c \
+  src/task/run.c \
+  src/task/run.h \
+  src/task/sigint.c \
+  src/task/sigint.h \
   src/task/sleep.c \
   src/task/step.c \
   src/task/task.c \

@@ -300,6 +300,22 @@ VIA_TESTS += tests/unit/bridge/test_wrap.tap
 tests_unit_bridge_test_wrap_tap_SOURCES = tests/unit/bridge/test_wrap.c
 tests_unit_bridge_test_wrap_tap_LDFLAGS = $(WRAPPING)
 tests_unit_bridge_test_wrap_tap_LDADD = $(LINK_TEST) $(LINK_BRIDGE) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/task/test_fail.tap
+tests_unit_task_test_fail_tap_SOURCES = tests/unit/task/test_fail.c
+tests_unit_task_test_fail_tap_LDFLAGS = $(WRAPPING)
+tests_unit_task_test_fail_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/task/test_run.tap
+tests_unit_task_test_run_tap_SOURCES = tests/unit/task/test_run.c
+tests_unit_task_test_run_tap_LDFLAGS = $(WRAPPING)
+tests_unit_task_test_run_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/task/test_run_ends.tap
+tests_unit_task_test_run_ends_tap_SOURCES = tests/unit/task/test_run_ends.c
+tests_unit_task_test_run_ends_tap_LDFLAGS = $(WRAPPING)
+tests_unit_task_test_run_ends_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/task/test_sigint.tap
+tests_unit_task_test_sigint_tap_SOURCES = tests/unit/task/test_sigint.c
+tests_unit_task_test_sigint_tap_LDFLAGS = $(WRAPPING)
+tests_unit_task_test_sigint_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/task/test_task.tap
 tests_unit_task_test_task_tap_SOURCES = tests/unit/task/test_task.c
 tests_unit_task_test_task_tap_LDFLAGS = $(WRAPPING)
@@ -359,4 +375,5 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/sync/sync_fixture.h \
+  tests/unit/task/run_fixture.h \
   tests/unit/task/task_fixture.h

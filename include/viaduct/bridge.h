@@ -97,7 +97,8 @@ VIA_PUBLIC int via_future_cfuture(via_future *future, via_cfuture **cf);
  * Runs the loop until a future is done.
  *
  * When nothing is left that could complete it - no callback, timer, watched descriptor or signal, call in an
- * executor, hold, or event of the program's on the loop's base - it says so instead of waiting for ever.
+ * executor, hold, or event of the program's on the loop's base - it says so instead of waiting for ever;
+ * via_tasks_describe() then tells which tasks wait for what.
  *
  * - Ownership: borrows `future`.
  * - Threads: any one; the loop belongs to it while it runs.

@@ -40,7 +40,8 @@
     X(VIA_EFOREIGN, -4011, "the object belongs to another thread or loop")                                   \
     X(VIA_EFORKED, -4012, "the object belongs to the parent process")                                        \
     X(VIA_EEXITED, -4013, "the function ended its thread instead of returning")                              \
-    X(VIA_EGROUP, -4014, "tasks of the group failed")
+    X(VIA_EGROUP, -4014, "tasks of the group failed")                                                        \
+    X(VIA_EINTERRUPTED, -4015, "the run was interrupted by SIGINT")
 
 /** The statuses. */
 enum via_status {

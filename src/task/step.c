@@ -181,6 +181,10 @@ void via__task_refuse(struct via__task *task)
 {
     if (++task->refused < REFUSALS)
         return;
+    if (task->tasks->ending && !task->deaf) {
+        task->deaf = 1;
+        (void)via_loop_stop(task->tasks->loop);
+    }
     if (!task->tasks->closing)
         via__task_wake(task);
     via__fiber_suspend_to(&task->fiber);

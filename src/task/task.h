@@ -90,6 +90,7 @@ struct via__task {
     int status;
     unsigned refused; // awaits that failed at once since it last waited
     unsigned char begun, woken, shields;
+    unsigned char deaf;  // it does not heed that it was cancelled: see `ending`
     unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
 };
 
@@ -103,6 +104,7 @@ struct via__tasks {
     uint64_t created;
     size_t alive; // not done
     int closing;
+    int ending; // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
 };
 
 extern const struct via__driven_kind via__task_kind;

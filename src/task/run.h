@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* A runner, inside. */
+#ifndef VIADUCT_TASK_RUN_H
+#define VIADUCT_TASK_RUN_H
+
+#include <viaduct/run.h>
+
+#include "task/sigint.h"
+#include "task/task.h"
+
+struct via_runner {
+    via_loop *loop;
+    struct via__sigint sigint;
+    via_future *main;   // of the last run, which may be going on
+    int status;         // of the last run
+    char *described;    // the tasks, when nothing was left to wait for
+    int is_running;     // a run is going on
+    int is_interrupted; // SIGINT has cancelled the main task
+    int must_stop;      // SIGINT has come too often to wait for anything
+    int handle_sigint;
+    char *name;
+    size_t stack_bytes;
+    int64_t executor_timeout_ns;
+};
+
+// The lines of via_tasks_describe(), to be freed; NULL if memory ran out.
+char *via__tasks_describe_all(via_loop *loop);
+
+// Runs the loop until the future is done: 0; VIA_EDEADLK if nothing can complete it, VIA_EINTERRUPTED,
+// VIA_ESTATE for a task that does not heed that it was cancelled; or an error of the run.
+int via__runner_wait(via_runner *runner, via_future *future);
+
+// Ends every task of the loop, shuts the default executor down, closes the loop.  0, or why it could not wait
+// for everything.
+int via__runner_finish(via_runner *runner);
+
+#endif
