@@ -26,22 +26,40 @@ static void append(via_future *future, struct via__future_callback *callback)
     *at = callback;
 }
 
-// Calls those in the list, each taken out first: one may take others off, with the memory that they are in.
-// The mark is the end of those that were there in the beginning.
+// Takes the first one out of the list, with the memory that it is in.
+static struct via__future_callback take_first(via_future *future)
+{
+    struct via__future_callback *first = future->more, callback = *first;
+    future->more = callback.next;
+    if (!callback.is_embedded)
+        free(first);
+    return callback;
+}
+
+// Calls those in the list, each taken out first, because one may take others off.  The mark is the end of
+// those that were there in the beginning.  Gives back the reference of the ready queue: before the last one
+// is called, if that is a task that goes on, so that the value is destroyed when the task says so.
 static void call_more(via_loop *loop, via_future *future)
 {
-    struct via__future_callback mark = {.is_embedded = 1}, *first;
+    struct via__future_callback mark = {.is_embedded = 1};
+    int has_reference = 1;
     append(future, &mark);
-    while ((first = future->more) != &mark) {
-        struct via__future_callback callback = *first;
-        future->more = callback.next;
-        if (!callback.is_embedded)
-            free(first);
-        // A callback that closed the loop was the last one.
-        if (!loop->close_requested)
-            call(loop, future, callback.fn, callback.arg, callback.is_quiet);
+    // A callback that closed the loop was the last one.
+    while (has_reference && future->more != &mark && !loop->close_requested) {
+        struct via__future_callback callback = take_first(future);
+        if (callback.next == &mark && callback.is_embedded && future->refs > 1) {
+            future->more = mark.next;
+            has_reference = 0;
+            via_future_unref(future);
+        }
+        call(loop, future, callback.fn, callback.arg, callback.is_quiet);
     }
-    future->more = mark.next;
+    if (!has_reference)
+        return;
+    via__future_unwatch(future, &mark);
+    if (loop->close_requested && future->more)
+        via__future_schedule(future); // the closing tells those that are the library's
+    via_future_unref(future);
 }
 
 static void run(via_loop *loop, struct via__ready *ready)
@@ -56,7 +74,8 @@ static void run(via_loop *loop, struct via__ready *ready)
         call(loop, future, fn, arg, fn == via__stop_when_done);
     if (future->more)
         call_more(loop, future);
-    via_future_unref(future);
+    else
+        via_future_unref(future);
 }
 
 static void drop(via_loop *loop, struct via__ready *ready)
@@ -67,11 +86,18 @@ static void drop(via_loop *loop, struct via__ready *ready)
     via_future_unref(future);
 }
 
+static const struct via__ready_kind kind = {.run = run, .drop = drop};
+// Callbacks of the library's own, which resume tasks.
+static const struct via__ready_kind prompt = {.run = run, .drop = drop, .prompt = 1};
+
+via_future *via__future_of_ready(struct via__ready *node)
+{
+    int is_future = node->kind == &kind || node->kind == &prompt;
+    return is_future ? VIA__CONTAINER_OF(node, via_future, ready) : NULL;
+}
+
 void via__future_schedule(via_future *future)
 {
-    static const struct via__ready_kind kind = {.run = run, .drop = drop};
-    // Callbacks of the library's own, which resume tasks.
-    static const struct via__ready_kind prompt = {.run = run, .drop = drop, .prompt = 1};
     if (future->queued || via__future_bridge(future)->closed)
         return;
     future->queued = 1;
@@ -95,6 +121,24 @@ void via__future_unwatch(via_future *future, const struct via__future_callback *
         at = &(*at)->next;
     if (*at)
         *at = callback->next;
+}
+
+size_t via__future_tell_watchers(via_future *future)
+{
+    size_t told = 0;
+    struct via__future_callback **at = &future->more;
+    while (*at) {
+        struct via__future_callback callback = **at;
+        if (!callback.is_embedded) {
+            at = &(*at)->next;
+            continue;
+        }
+        *at = callback.next;
+        call(future->loop, future, callback.fn, callback.arg, callback.is_quiet);
+        told++;
+        at = &future->more; // it may have taken others off
+    }
+    return told;
 }
 
 int via__future_is_watched(const via_future *future)

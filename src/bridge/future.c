@@ -159,7 +159,7 @@ static void free_memory(via_future *future, struct via__bridge *bridge)
     int in_slab = (atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__SLAB) != 0;
     if (future->sort == VIA__SORT_WRAP) {
         via__wrap_free(future);
-    } else if (in_slab && !bridge->closed && via__cf_is_last_ref(cf)) {
+    } else if (in_slab && !bridge->loop->closing && via__cf_is_last_ref(cf)) {
         via__cf_fini(cf);
         via__slab_free(cf);
     } else {

@@ -181,6 +181,12 @@ void via__future_watch(via_future *future, struct via__future_callback *callback
 // Takes it off, whether it has been called or not.
 void via__future_unwatch(via_future *future, const struct via__future_callback *callback);
 
+// The future that a node of the ready queue belongs to, or NULL.
+via_future *via__future_of_ready(struct via__ready *node);
+
+// Calls the embedded callbacks of a future in the ready queue, now, and no others.  Returns how many.
+size_t via__future_tell_watchers(via_future *future);
+
 // Tells whether an embedded callback is still to be called: a task, or what one waits for, depends on it.
 int via__future_is_watched(const via_future *future);
 

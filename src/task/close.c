@@ -28,12 +28,15 @@ static size_t run_ready(via_loop *loop)
     size_t ran = 0;
     for (size_t left = loop->ready.count; left; left--) {
         struct via__ready *node = via__ready_pop(&loop->ready);
-        if (node->kind->prompt) {
+        via_future *future = via__future_of_ready(node);
+        if (!future && node->kind->prompt) {
             node->kind->run(loop, node);
             ran++;
-        } else {
-            via__ready_push(&loop->ready, node);
+            continue;
         }
+        via__ready_push(&loop->ready, node);
+        if (future)
+            ran += via__future_tell_watchers(future);
     }
     return ran;
 }
@@ -79,44 +82,50 @@ static struct via__task *next_task(struct via__tasks *tasks, struct via__list **
     return NULL;
 }
 
-// The task, if it waits for a future that is done whose callbacks will not come any more.
-static int is_stranded(const struct via__task *task)
-{
-    return task->waiting && task->waiting->future && task->waiting->future->state != VIA_PENDING &&
-           !task->waiting->future->queued;
-}
-
-// Cuts the waits of all tasks short.  What that changes in the list is taken care of by beginning anew.
+// Cuts the waits of all tasks short.
 static void interrupt_all(struct via__tasks *tasks)
 {
     struct via__list *at = &tasks->bridge->pending;
-    for (struct via__task *task; (task = next_task(tasks, &at));) {
-        if (is_stranded(task)) {
-            via__task_resume(task);
-            at = &tasks->bridge->pending;
-        } else {
-            via__task_poke(task);
-        }
-    }
+    for (struct via__task *task; (task = next_task(tasks, &at));)
+        via__task_poke(task);
 }
 
-// Takes the stack from a task that does not listen, or that waits for what will not come.
-static int lose_one(struct via__tasks *tasks)
+// Ends one wait that outlasts being cancelled: 1; 0 if there is none.
+static int give_up_one(struct via__tasks *tasks)
 {
     struct via__list *at = &tasks->bridge->pending;
-    struct via__task *task = next_task(tasks, &at), *other = task;
-    if (!task)
-        return 0;
-    while (task->waiting && (other = next_task(tasks, &at)))
-        task = other;
-    if (task->waiting && task->waiting->give_up) {
-        task->waiting->give_up(task, task->waiting);
-        return 1;
+    for (struct via__task *task; (task = next_task(tasks, &at));) {
+        if (task->waiting && task->waiting->give_up) {
+            task->waiting->give_up(task, task->waiting);
+            return 1;
+        }
     }
+    return 0;
+}
+
+static int lose(struct via__task *task)
+{
     if (task->fiber.stack)
         via__fiber_drop(&task->fiber);
     via__task_end(task, VIA_EEXITED);
     return 1;
+}
+
+// Takes the stack from one task that does not listen, or that waits.
+static int lose_one(struct via__tasks *tasks, int waits)
+{
+    struct via__list *at = &tasks->bridge->pending;
+    for (struct via__task *task; (task = next_task(tasks, &at));)
+        if ((task->waiting != NULL) == waits)
+            return lose(task);
+    return 0;
+}
+
+// Brings a task nearer to its end, the gentlest way that there is.
+static int end_something(struct via__tasks *tasks)
+{
+    return run_ready(tasks->loop) || end_one_future(tasks) || lose_one(tasks, 0) || give_up_one(tasks) ||
+           lose_one(tasks, 1);
 }
 
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
@@ -125,7 +134,7 @@ void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
     tasks->closing = 1;
     while (tasks->alive) {
         interrupt_all(tasks);
-        if (!run_ready(loop) && !end_one_future(tasks) && !lose_one(tasks))
+        if (!end_something(tasks))
             break;
     }
     loop->tasks = NULL;
