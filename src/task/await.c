@@ -5,7 +5,10 @@
  * The callback that resumes the task lies on the task's stack.  It is called once, because the wait has no
  * other end than the future's: being interrupted only cancels the future.  That is so for a task that begins
  * to wait as well, with one difference: what has been asked to end is not waited for, unless it is a call
- * that borrows its argument, which may be a variable of this very task.
+ * that borrows its argument, which may be a variable of this very task, or one that was started here.
+ *
+ * Tasks that wait for each other in a circle would wait for ever, and pass requests round and round: so the
+ * one that would close it is refused.
  */
 #include <config.h>
 
@@ -25,10 +28,16 @@ static int on_done(via_future *future, void *arg)
     return 0;
 }
 
-static void cancel_awaited(struct via__task *task, struct via__wait *wait)
+void via__await_cut(struct via__task *task, struct via__wait *wait)
 {
     (void)task;
     (void)via__future_cancel(wait->future);
+}
+
+static void give_up(struct via__task *task, struct via__wait *wait)
+{
+    (void)wait;
+    via__task_wake(task);
 }
 
 // A worker may still use what the task has on its stack: a call does, or one behind a gather.
@@ -37,31 +46,48 @@ static int is_borrowing_call(const via_future *future)
     return future->arg_borrowed && (future->in_flight || future->sort == VIA__SORT_DRIVEN);
 }
 
-static int suspend_until_done(struct via__task *task, via_future *future)
+static int suspend_until_done(struct via__task *task, via_future *future, int must)
 {
     struct await await = {.wait = {.what = "a future",
                                    .future = future,
                                    .until_ns = VIA_FOREVER,
-                                   .must = is_borrowing_call(future),
-                                   .cancel = cancel_awaited},
+                                   .must = must,
+                                   .cancel = via__await_cut,
+                                   .give_up = give_up},
                           .callback = {.fn = on_done, .arg = task}};
     via__future_watch(future, &await.callback);
     int status = via__task_wait(task, &await.wait);
+    if (status == 0 && future->state == VIA_PENDING)
+        status = VIA_ECANCELED; // it was given up
     if (status < 0)
         via__future_unwatch(future, &await.callback);
     return status;
 }
 
-static int wait_until_done(struct via__task *task, via_future *future)
+// Tells whether the future is this task, or another one that waits for it, directly or through others.
+static int waits_for(via_future *future, const struct via__task *task)
 {
-    if (future == via__task_future(task))
+    while (via__is_task(future)) {
+        const struct via__task *other = via__task_of(future);
+        if (other == task)
+            return 1;
+        if (!other->waiting)
+            return 0;
+        future = other->waiting->future;
+    }
+    return 0;
+}
+
+static int wait_until_done(struct via__task *task, via_future *future, int must)
+{
+    if (waits_for(future, task))
         return VIA_EDEADLK;
     int status = via__task_check_wait(&task);
     if (status == 0)
-        return suspend_until_done(task, future);
+        return suspend_until_done(task, future, must);
     (void)via__future_cancel(future);
-    if (future->state == VIA_PENDING && is_borrowing_call(future))
-        return suspend_until_done(task, future);
+    if (future->state == VIA_PENDING && must)
+        return suspend_until_done(task, future, must);
     return status;
 }
 
@@ -90,63 +116,73 @@ static int read_outcome(via_future *future, int take, struct via_outcome *outcom
 
 static int consume(struct via__task *task, via_future *future, int take, struct via_outcome *outcome)
 {
-    int status = read_outcome(future, take, outcome);
+    int status = read_outcome(future, take, outcome), has_text = 0;
     if (status == 0) {
         // This status is the word for a task that was asked to stop itself.
         if (outcome->status == VIA_ECANCELED && via__task_interrupted(task) == 0)
             outcome->status = VIA_EABORTED;
         status = outcome->status;
+        has_text = status < 0 && take && outcome->message;
     }
-    if (status < 0 && take && outcome->message)
+    if (has_text)
         via__task_keep(task, future); // the text of an outcome lives in its future
     else
         via_future_unref(future);
     return status;
 }
 
-static int await(via_future *future, int take, struct via_outcome *outcome)
+// `call` is 1 for one that was started here.
+static int await(via_future *future, int take, int call, struct via_outcome *outcome)
 {
     struct via__task *task;
     int status = future ? via__task_check_here(&task) : VIA_EINVAL;
     if (status == 0 && future->loop && future->loop != task->tasks->loop)
         return VIA_EFOREIGN; // its reference may not be touched here
     if (status == 0 && future->state == VIA_PENDING)
-        status = wait_until_done(task, future);
+        status = wait_until_done(task, future, call || is_borrowing_call(future));
     if (status == 0)
         return consume(task, future, take, outcome);
     via_future_unref(future);
     return status;
 }
 
-int via_await(via_future *future, void **result)
+static int await_value(via_future *future, int call, void **result)
 {
     struct via_outcome outcome;
-    int status = await(future, result != NULL, &outcome);
+    int status = await(future, result != NULL, call, &outcome);
     if (status == 0 && result)
         *result = outcome.value;
     return status;
 }
 
-int via_await_outcome(via_future *future, struct via_outcome *outcome)
+static int await_outcome(via_future *future, int call, struct via_outcome *outcome)
 {
     struct via_outcome taken;
-    if (!outcome) {
-        via_future_unref(future);
-        return VIA_EINVAL;
-    }
-    taken.message = NULL;
     taken.status = 1; // nothing was read
-    int status = await(future, 1, &taken);
+    int status = await(future, 1, call, &taken);
     if (taken.status <= 0)
         *outcome = taken;
     return status;
+}
+
+int via_await(via_future *future, void **result)
+{
+    return await_value(future, 0, result);
+}
+
+int via_await_outcome(via_future *future, struct via_outcome *outcome)
+{
+    if (outcome)
+        return await_outcome(future, 0, outcome);
+    via_future_unref(future);
+    return VIA_EINVAL;
 }
 
 int via_await_to_thread(via_call_fn fn, void *arg, void **result)
 {
     struct via__task *task;
     int status = fn ? via__task_check_wait(&task) : VIA_EINVAL;
-    return status < 0 ? status : via_await(via_to_thread(fn, arg), result);
+    return status < 0 ? status : await_value(via_to_thread(fn, arg), 1, result);
 }
 
 static int refuse(const struct via_call *call, int status)
@@ -163,5 +199,5 @@ int via_await_in_executor(via_executor *executor, const struct via_call *call, s
     if (status < 0)
         return refuse(call, status);
     via_future *future = via_run_in_executor(task->tasks->loop, executor, call);
-    return outcome ? via_await_outcome(future, outcome) : via_await(future, NULL);
+    return outcome ? await_outcome(future, 1, outcome) : await_value(future, 1, NULL);
 }

@@ -43,22 +43,44 @@ int via__task_interrupted_at(struct via__task *task)
 void via__task_poke(struct via__task *task)
 {
     struct via__wait *wait = task->waiting;
-    if (wait && via__task_interrupted(task) < 0)
-        wait->cancel(task, wait);
+    // What it waits for may wait for this task, through others.
+    if (!wait || task->poked || via__task_interrupted(task) == 0)
+        return;
+    // What is cancelled may run code of the program, which may drop its reference.
+    via_future_ref(via__task_future(task));
+    task->poked = 1;
+    wait->cancel(task, wait);
+    task->poked = 0;
+    via_future_unref(via__task_future(task));
 }
 
-int via__task_request(struct via__task *task)
+static void count_request(struct via__task *task)
 {
-    int begun = task->begun;
     task->cancelling++;
     if (task->shields) {
         task->masked++;
         task->unmasked++;
     }
-    // What is cancelled may run code of the program, which may drop its reference.
-    via_future_ref(via__task_future(task));
+}
+
+// The task to which a task that waits passes a request on, and nothing else; or NULL.
+static struct via__task *next_asked(struct via__task *task)
+{
+    const struct via__wait *wait = task->waiting;
+    if (!wait || wait->cancel != via__await_cut || wait->future->state != VIA_PENDING ||
+        !via__is_task(wait->future) || via__task_interrupted(task) == 0)
+        return NULL;
+    return via__task_of(wait->future);
+}
+
+int via__task_request(struct via__task *task)
+{
+    int begun = task->begun;
+    count_request(task);
+    // Tasks that wait for each other may be a long chain, and the stack is a short one.
+    for (struct via__task *next; (next = next_asked(task)); task = next)
+        count_request(next);
     via__task_poke(task);
-    via_future_unref(via__task_future(task));
     return begun ? VIA_CANCEL_REQUESTED : VIA_CANCEL_NEVER_RAN;
 }
 
@@ -194,8 +216,10 @@ int via_task_cancel(via_future *future, const char *reason)
         status = via__loop_check(future->loop);
     if (status < 0)
         return status;
-    if (future->state != VIA_PENDING)
+    if (future->state != VIA_PENDING) {
+        future->looked = 1; // as via_future_cancel()
         return VIA_CANCEL_TOO_LATE;
+    }
     if (reason && !task->reason)
         task->reason = strdup(reason); // without memory it goes without a reason
     return via__task_request(task);

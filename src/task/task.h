@@ -91,6 +91,7 @@ struct via__task {
     unsigned refused; // awaits that failed at once since it last waited
     unsigned char begun, woken, shields;
     unsigned char deaf;  // it does not heed that it was cancelled: see `ending`
+    unsigned char poked; // its wait is being cut short
     unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
 };
 
@@ -168,6 +169,8 @@ int via__task_wait(struct via__task *task, struct via__wait *wait);
 // task, or VIA_ESTATE.
 static inline int via__task_check_here(struct via__task **task)
 {
+    if (!via__task_current() || via__fiber_settle() < 0)
+        return VIA_ESTATE;
     struct via__task *current = via__task_current();
     if (!current || !via__fiber_may_suspend_to(&current->fiber))
         return VIA_ESTATE;
@@ -227,6 +230,9 @@ int via__task_arm(struct via__task *task, int64_t when_ns);
 void via__task_disarm(struct via__task *task);
 
 // await.c
+
+// The `cancel` of a task that waits for one future and nothing else: cancels that.
+void via__await_cut(struct via__task *task, struct via__wait *wait);
 
 // Keeps a future, whose reference it takes, until the task awaits again: texts live in it.
 void via__task_keep(struct via__task *task, via_future *future);
