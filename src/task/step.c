@@ -198,5 +198,8 @@ int via__task_wait(struct via__task *task, struct via__wait *wait)
         return status;
     task->waiting = wait;
     via__fiber_suspend_to(&task->fiber);
+    // A timer that nobody waits for any more would keep the loop from noticing that nothing can happen.
+    if (task->armed && task->timer.node.when_ns != task->deadline_ns)
+        via__task_disarm(task);
     return 0;
 }
