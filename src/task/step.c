@@ -32,6 +32,9 @@ static void leave_scopes(struct via__task *task)
 {
     task->scopes = NULL;
     task->deadline_ns = VIA_FOREVER;
+    task->shields = 0;
+    task->masked = 0;
+    task->unmasked = 0;
     while (!via__list_empty(&task->groups)) {
         struct via__open_group *group = VIA__CONTAINER_OF(task->groups.next, struct via__open_group, link);
         via__list_remove(&group->link);
