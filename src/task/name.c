@@ -19,7 +19,8 @@ static struct via__task *find(const via_future *future)
 
 via_future *via_current_task(void)
 {
-    struct via__task *task = via__task_current();
+    // Unless longjmp() has led out of it.
+    struct via__task *task = via__fiber_settle() < 0 ? NULL : via__task_current();
     return task ? via__task_future(task) : NULL;
 }
 

@@ -67,13 +67,24 @@ static const char *name(const struct via__fiber *fiber, char buffer[VIA__FIBER_N
     return buffer;
 }
 
-// It was left by longjmp() or pthread_exit(), or would not end.
+// The innermost of the loop's tasks that run.
+static struct via__task *innermost(const struct via__tasks *tasks)
+{
+    struct via__fiber *fiber = via__fiber_self.current;
+    while (fiber && fiber->stack) {
+        if (fiber->kind == &fiber_kind && task_of_fiber(fiber)->tasks == tasks)
+            return task_of_fiber(fiber);
+        fiber = fiber->resumer;
+    }
+    return NULL;
+}
+
+// It was left by longjmp() or pthread_exit(), and so was the step() that ran it.
 static void lost(struct via__fiber *fiber)
 {
     struct via__task *task = task_of_fiber(fiber);
-    task->status = VIA_EEXITED;
-    if (task->tasks->current == task)
-        task->tasks->current = NULL;
+    task->tasks->current = innermost(task->tasks);
+    via__task_end(task, VIA_EEXITED);
 }
 
 static void release(struct via__task *task)
