@@ -336,6 +336,14 @@ VIA_TESTS += tests/unit/task/test_task.tap
 tests_unit_task_test_task_tap_SOURCES = tests/unit/task/test_task.c
 tests_unit_task_test_task_tap_LDFLAGS = $(WRAPPING)
 tests_unit_task_test_task_tap_LDADD = $(LINK_TEST) $(LINK_TASK) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/combine/test_gather.tap
+tests_unit_combine_test_gather_tap_SOURCES = tests/unit/combine/test_gather.c
+tests_unit_combine_test_gather_tap_LDFLAGS = $(WRAPPING)
+tests_unit_combine_test_gather_tap_LDADD = $(LINK_TEST) $(LINK_COMBINE) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/combine/test_gather_cancel.tap
+tests_unit_combine_test_gather_cancel_tap_SOURCES = tests/unit/combine/test_gather_cancel.c
+tests_unit_combine_test_gather_cancel_tap_LDFLAGS = $(WRAPPING)
+tests_unit_combine_test_gather_cancel_tap_LDADD = $(LINK_TEST) $(LINK_COMBINE) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/combine/test_group.tap
 tests_unit_combine_test_group_tap_SOURCES = tests/unit/combine/test_group.c
 tests_unit_combine_test_group_tap_LDFLAGS = $(WRAPPING)
@@ -386,6 +394,7 @@ tests_integration_test_program_tap_LDFLAGS = $(WRAPPING)
 tests_integration_test_program_tap_LDADD = $(LINK_TEST) $(LINK_LIBRARY) $(CHECK_LIBS)
 test_headers = \
   tests/unit/bridge/bridge_fixture.h \
+  tests/unit/combine/combine_fixture.h \
   tests/unit/combine/group_fixture.h \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
