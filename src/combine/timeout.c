@@ -78,5 +78,5 @@ int via_wait_for(via_future *future, int64_t timeout_ns, void **result)
         via_future_unref(future);
         return status;
     }
-    return via_timeout_end(&limit, via_await(future, result));
+    return via_timeout_end(&limit, via__task_await_end(future, result));
 }

@@ -131,35 +131,35 @@ static int consume(struct via__task *task, via_future *future, int take, struct 
     return status;
 }
 
-// `call` is 1 for one that was started here.
-static int await(via_future *future, int take, int call, struct via_outcome *outcome)
+// `drain`: what was cancelled is waited for, even if this task was interrupted before.
+static int await(via_future *future, int take, int drain, struct via_outcome *outcome)
 {
     struct via__task *task;
     int status = future ? via__task_check_here(&task) : VIA_EINVAL;
     if (status == 0 && future->loop && future->loop != task->tasks->loop)
         return VIA_EFOREIGN; // its reference may not be touched here
     if (status == 0 && future->state == VIA_PENDING)
-        status = wait_until_done(task, future, call || is_borrowing_call(future));
+        status = wait_until_done(task, future, drain || is_borrowing_call(future));
     if (status == 0)
         return consume(task, future, take, outcome);
     via_future_unref(future);
     return status;
 }
 
-static int await_value(via_future *future, int call, void **result)
+static int await_value(via_future *future, int drain, void **result)
 {
     struct via_outcome outcome;
-    int status = await(future, result != NULL, call, &outcome);
+    int status = await(future, result != NULL, drain, &outcome);
     if (status == 0 && result)
         *result = outcome.value;
     return status;
 }
 
-static int await_outcome(via_future *future, int call, struct via_outcome *outcome)
+static int await_outcome(via_future *future, int drain, struct via_outcome *outcome)
 {
     struct via_outcome taken;
     taken.status = 1; // nothing was read
-    int status = await(future, 1, call, &taken);
+    int status = await(future, 1, drain, &taken);
     if (taken.status <= 0)
         *outcome = taken;
     return status;
@@ -168,6 +168,11 @@ static int await_outcome(via_future *future, int call, struct via_outcome *outco
 int via_await(via_future *future, void **result)
 {
     return await_value(future, 0, result);
+}
+
+int via__task_await_end(via_future *future, void **result)
+{
+    return await_value(future, 1, result);
 }
 
 int via_await_outcome(via_future *future, struct via_outcome *outcome)

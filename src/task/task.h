@@ -237,6 +237,10 @@ void via__await_cut(struct via__task *task, struct via__wait *wait);
 // Keeps a future, whose reference it takes, until the task awaits again: texts live in it.
 void via__task_keep(struct via__task *task, via_future *future);
 
+// As via_await(); but it waits for the end of what it has cancelled also when the task was interrupted
+// before.
+int via__task_await_end(via_future *future, void **result);
+
 // close.c
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer);
 
