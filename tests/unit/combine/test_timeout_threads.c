@@ -3,8 +3,7 @@
  * Time limits over functions that run on threads: they come back only when the function has.
  *
  * Time that stands still does not go on while a call runs.  So where a limit is to be over in the midst of a
- * call the tests move it into the past, or wait without any time; or the loop has a clock that goes, and the
- * function waits to be asked.
+ * call the tests move it to now, or wait without any time.
  */
 #include "unit/combine/group_fixture.h"
 
@@ -130,13 +129,36 @@ TEST(a_call_that_has_not_started_never_does)
     close_pool(pool);
 }
 
-/* ---- calls that can be asked to stop; the clock goes ---- */
+/* ---- calls that can be asked to stop ---- */
 
-static int run_on_real_time(via_task_fn fn, void *arg)
+/* A call in a limit that will be over when its function runs. */
+struct call_case {
+    struct via_call call;
+    struct via_test_gate started;
+    struct via_scope limit;
+    int fds[2];
+    int written;
+};
+
+static int call_in_limit(void *arg, void **result)
 {
-    via_loop *loop = open_loop();
-    keep_reports(loop, &reports);
-    int status = run_main_on(loop, fn, arg);
+    struct call_case *now = arg;
+    (void)result;
+    ck_assert_int_eq(via_timeout_begin(VIA_S, &now->limit), 0);
+    int status = via_timeout_end(&now->limit, via_await_in_executor(NULL, &now->call, NULL));
+    ck_assert_int_eq(via_timeout_expired(&now->limit), 1);
+    return status;
+}
+
+/* What a limit makes of a call whose function has begun. */
+static int end_by_limit(struct call_case *now)
+{
+    via_loop *loop = open_task_loop();
+    via_test_gate_open(&now->started);
+    via_future *task = create(loop, call_in_limit, now);
+    RUN_UNTIL(loop, via_test_gate_arrived(&now->started) == 1);
+    ck_assert_int_eq(via_timeout_reschedule(&now->limit, via_loop_time_ns(loop)), 0);
+    int status = run_task(loop, task);
     ck_assert_int_eq(reports.count, 0);
     close_loop(loop);
     return status;
@@ -144,99 +166,69 @@ static int run_on_real_time(via_task_fn fn, void *arg)
 
 static int poll(void *arg, void **result)
 {
+    struct call_case *now = arg;
     (void)result;
+    via_test_gate_pass(&now->started);
     AWAIT(via_call_cancelled());
-    *(int *)arg = 1;
+    now->written = 1;
     return VIA_ECANCELED;
-}
-
-static int limit_a_poll(void *arg, void **result)
-{
-    int written = 0;
-    (void)arg;
-    int status = via_wait_for(via_to_thread(poll, &written), VIA_MS, result);
-    ck_assert_int_eq(written, 1);
-    return status;
 }
 
 TEST(a_limit_ends_a_function_that_polls)
 {
-    ck_assert_int_eq(run_on_real_time(limit_a_poll, NULL), VIA_ETIMEDOUT);
+    struct call_case now = {.started = VIA_TEST_GATE_INITIALIZER, .call = VIA_CALL(poll, &now)};
+    ck_assert_int_eq(end_by_limit(&now), VIA_ETIMEDOUT);
+    ck_assert_int_eq(now.written, 1);
 }
 
 static int sleep_in_call(void *arg, void **result)
 {
-    (void)arg;
+    struct call_case *now = arg;
     (void)result;
+    via_test_gate_pass(&now->started);
     return via_call_sleep(VIA_FOREVER);
-}
-
-static int limit_a_sleep(void *arg, void **result)
-{
-    struct via_scope limit;
-    ck_assert_int_eq(via_timeout_begin(VIA_MS, &limit), 0);
-    return via_timeout_end(&limit, via_await_to_thread(sleep_in_call, arg, result));
 }
 
 TEST(a_limit_ends_a_function_that_sleeps)
 {
-    ck_assert_int_eq(run_on_real_time(limit_a_sleep, NULL), VIA_ETIMEDOUT);
+    struct call_case now = {.started = VIA_TEST_GATE_INITIALIZER, .call = VIA_CALL(sleep_in_call, &now)};
+    ck_assert_int_eq(end_by_limit(&now), VIA_ETIMEDOUT);
 }
 
-static void open_gate(void *gate)
+static int read_pipe(void *arg, void **result)
 {
-    via_test_gate_open(gate);
-}
-
-static int limit_a_hook(void *arg, void **result)
-{
-    (void)arg;
+    struct call_case *now = arg;
+    char byte;
     (void)result;
-    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
-    struct via_call call = VIA_CALL(via_test_gate_call, &gate);
-    struct via_scope limit;
-    call.cancel = open_gate;
-    call.cancel_arg = &gate;
-    ck_assert_int_eq(via_timeout_begin(VIA_MS, &limit), 0);
-    int status = via_await_in_executor(NULL, &call, NULL);
-    ck_assert_int_eq(via_test_gate_arrived(&gate), 1);
-    ck_assert_int_eq(via_timeout_end(&limit, VIA_ECANCELED), VIA_ETIMEDOUT);
-    return status;
+    via_test_gate_pass(&now->started);
+    return read(now->fds[0], &byte, 1) < 0 ? -errno : 0;
+}
+
+static void write_byte(void *fd)
+{
+    ck_assert_int_eq(write(*(int *)fd, "", 1), 1);
 }
 
 TEST(a_limit_ends_a_function_that_has_a_hook)
 {
-    ck_assert_int_eq(run_on_real_time(limit_a_hook, NULL), 0); /* it gave what it gives */
-}
-
-static int read_pipe(void *fd, void **result)
-{
-    char byte;
-    (void)result;
-    return read(*(int *)fd, &byte, 1) < 0 ? -errno : 0;
-}
-
-static int limit_a_read(void *arg, void **result)
-{
-    (void)arg;
-    (void)result;
-    int fds[2];
-    struct via_scope limit;
-    ck_assert_int_eq(pipe(fds), 0);
-    struct via_call call = VIA_CALL(read_pipe, &fds[0]);
-    call.flags = VIA_CALL_INTERRUPTIBLE;
-    ck_assert_int_eq(via_timeout_begin(VIA_MS, &limit), 0);
-    int status = via_await_in_executor(NULL, &call, NULL);
-    ck_assert_int_eq(via_timeout_end(&limit, VIA_ECANCELED), VIA_ETIMEDOUT);
-    close(fds[0]);
-    close(fds[1]);
-    return status;
+    struct call_case now = {.started = VIA_TEST_GATE_INITIALIZER, .call = VIA_CALL(read_pipe, &now)};
+    ck_assert_int_eq(pipe(now.fds), 0);
+    now.call.cancel = write_byte;
+    now.call.cancel_arg = &now.fds[1];
+    ck_assert_int_eq(end_by_limit(&now), 0); /* it gave what it gives */
+    close(now.fds[0]);
+    close(now.fds[1]);
 }
 
 TEST(a_limit_ends_a_function_that_blocks_in_a_system_call)
 {
+    struct call_case now = {.started = VIA_TEST_GATE_INITIALIZER, .call = VIA_CALL(read_pipe, &now)};
+    ck_assert_int_eq(pipe(now.fds), 0);
     ck_assert_int_eq(via_thread_interrupt_enable(0), 0);
-    ck_assert_int_eq(run_on_real_time(limit_a_read, NULL), -EINTR);
+    now.call.flags = VIA_CALL_INTERRUPTIBLE;
+    ck_assert_int_eq(end_by_limit(&now), -EINTR);
+    close(now.fds[0]);
+    close(now.fds[1]);
 }
 
 /* An abandonable call owns what it uses, and nobody waits for it. */
