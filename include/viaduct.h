@@ -11,6 +11,7 @@
 #define VIADUCT_H
 
 #include <viaduct/barrier.h>
+#include <viaduct/async_map.h>
 #include <viaduct/bridge.h>
 #include <viaduct/call.h>
 #include <viaduct/cfuture.h>

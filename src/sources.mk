@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.
 viaduct_headers = \
+  include/viaduct/async_map.h \
   include/viaduct/attr.h \
   include/viaduct/barrier.h \
   include/viaduct/bridge.h \
@@ -156,6 +157,7 @@ libviaduct_task_la_SOURCES = \
   src/task/task.h
 libviaduct_combine_la_SOURCES = \
   src/combine/as_completed.c \
+  src/combine/async_map.c \
   src/combine/await_all.c \
   src/combine/combine.h \
   src/combine/gather.c \
