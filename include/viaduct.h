@@ -10,8 +10,8 @@
 #ifndef VIADUCT_H
 #define VIADUCT_H
 
-#include <viaduct/barrier.h>
 #include <viaduct/async_map.h>
+#include <viaduct/barrier.h>
 #include <viaduct/bridge.h>
 #include <viaduct/call.h>
 #include <viaduct/cfuture.h>
@@ -27,6 +27,7 @@
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/queue.h>
 #include <viaduct/run.h>
 #include <viaduct/semaphore.h>
 #include <viaduct/task.h>

@@ -380,6 +380,14 @@ VIA_TESTS += tests/unit/sync/test_lock.tap
 tests_unit_sync_test_lock_tap_SOURCES = tests/unit/sync/test_lock.c
 tests_unit_sync_test_lock_tap_LDFLAGS = $(WRAPPING)
 tests_unit_sync_test_lock_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_queue.tap
+tests_unit_sync_test_queue_tap_SOURCES = tests/unit/sync/test_queue.c
+tests_unit_sync_test_queue_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_queue_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_queue_end.tap
+tests_unit_sync_test_queue_end_tap_SOURCES = tests/unit/sync/test_queue_end.c
+tests_unit_sync_test_queue_end_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_queue_end_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/sync/test_semaphore.tap
 tests_unit_sync_test_semaphore_tap_SOURCES = tests/unit/sync/test_semaphore.c
 tests_unit_sync_test_semaphore_tap_LDFLAGS = $(WRAPPING)
@@ -400,6 +408,10 @@ VIA_TESTS += tests/integration/test_program.tap
 tests_integration_test_program_tap_SOURCES = tests/integration/test_program.c
 tests_integration_test_program_tap_LDFLAGS = $(WRAPPING)
 tests_integration_test_program_tap_LDADD = $(LINK_TEST) $(LINK_LIBRARY) $(CHECK_LIBS)
+VIA_TESTS += tests/integration/test_sync_limits.tap
+tests_integration_test_sync_limits_tap_SOURCES = tests/integration/test_sync_limits.c
+tests_integration_test_sync_limits_tap_LDFLAGS = $(WRAPPING)
+tests_integration_test_sync_limits_tap_LDADD = $(LINK_TEST) $(LINK_LIBRARY) $(CHECK_LIBS)
 test_headers = \
   tests/unit/bridge/bridge_fixture.h \
   tests/unit/combine/combine_fixture.h \
@@ -407,6 +419,11 @@ test_headers = \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
+<<<<<<< HEAD
   tests/unit/sync/sync_fixture.h \
   tests/unit/task/run_fixture.h \
   tests/unit/task/task_fixture.h
+=======
+  tests/unit/sync/queue_fixture.h \
+  tests/unit/sync/sync_fixture.h
+>>>>>>> 0c7a737 (sync: queues)
