@@ -19,6 +19,7 @@ viaduct_headers = \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/queue.h \
   include/viaduct/run.h \
   include/viaduct/semaphore.h \
   include/viaduct/task.h \
@@ -176,6 +177,9 @@ libviaduct_sync_la_SOURCES = \
   src/sync/event.c \
   src/sync/lock.c \
   src/sync/lock.h \
+  src/sync/queue.c \
   src/sync/semaphore.c \
+  src/sync/slots.c \
+  src/sync/slots.h \
   src/sync/waiters.c \
   src/sync/waiters.h

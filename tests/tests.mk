@@ -419,11 +419,7 @@ test_headers = \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
-<<<<<<< HEAD
+  tests/unit/sync/queue_fixture.h \
   tests/unit/sync/sync_fixture.h \
   tests/unit/task/run_fixture.h \
   tests/unit/task/task_fixture.h
-=======
-  tests/unit/sync/queue_fixture.h \
-  tests/unit/sync/sync_fixture.h
->>>>>>> 0c7a737 (sync: queues)
