@@ -158,11 +158,27 @@ static void cut_free(struct via__task *task, struct via__wait *wait)
     (void)wait;
 }
 
+// For reports: the calls that are not done.
+static via_future *depends(struct via__wait *wait, size_t *at)
+{
+    const via_async_map *map = ((struct map_wait *)wait)->map;
+    size_t count = 0;
+    for (struct via__list *link = map->order.next; link != &map->order; link = link->next)
+        if (!is_done(slot_of(link)) && count++ == *at) {
+            ++*at;
+            return slot_of(link)->future;
+        }
+    return NULL;
+}
+
 static int wait_for_result(via_async_map *map)
 {
     struct via__task *task;
-    struct map_wait next = {
-        .wait = {.what = "a result of a map", .until_ns = VIA_FOREVER, .cancel = cut_next}, .map = map};
+    struct map_wait next = {.wait = {.what = "a result of a map",
+                                     .until_ns = VIA_FOREVER,
+                                     .cancel = cut_next,
+                                     .depends = depends},
+                            .map = map};
     int status = via__task_check_wait(&task);
     if (status < 0)
         return status;
@@ -231,14 +247,18 @@ static void release_all(struct via__list *slots)
 static void drain(via_async_map *map)
 {
     struct via__task *task;
-    struct via__wait wait = {
-        .what = "the end of a map", .until_ns = VIA_FOREVER, .must = 1, .cancel = cut_free};
+    struct map_wait end = {.wait = {.what = "the end of a map",
+                                    .until_ns = VIA_FOREVER,
+                                    .must = 1,
+                                    .cancel = cut_free,
+                                    .depends = depends},
+                           .map = map};
     if (map->options.destroy_item || all_done(map) || via__task_check_here(&task) < 0 ||
         task->tasks->loop != map->loop)
         return;
     map->draining = 1;
     map->waits = task;
-    (void)via__task_wait(task, &wait); // it must
+    (void)via__task_wait(task, &end.wait); // it must
 }
 
 static void free_map(via_async_map *map)

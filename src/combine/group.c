@@ -269,13 +269,27 @@ static void cancel_wait(struct via__task *task, struct via__wait *wait)
     cut_end(((struct end_wait *)wait)->group);
 }
 
+// For reports: the children that are not done.
+static via_future *depends(struct via__wait *wait, size_t *at)
+{
+    const via_group *group = ((struct end_wait *)wait)->group;
+    size_t count = 0;
+    for (const struct via__list *link = group->children.next; link != &group->children; link = link->next)
+        if (count++ == *at) {
+            ++*at;
+            return VIA__CONTAINER_OF(link, struct child, link)->future;
+        }
+    return NULL;
+}
+
 // On the task's stack.
 static void wait_for_children(via_group *group)
 {
     struct end_wait end = {.wait = {.what = group->what ? group->what : "the tasks of a group",
                                     .until_ns = VIA_FOREVER,
                                     .must = 1,
-                                    .cancel = cancel_wait},
+                                    .cancel = cancel_wait,
+                                    .depends = depends},
                            .group = group};
     if (via__list_empty(&group->children))
         return;
