@@ -2,6 +2,8 @@
 /* Awaiting one future, but not for ever. */
 #include "unit/combine/group_fixture.h"
 
+#include <viaduct/combine.h>
+
 /* In a task: a task that follows a plan, which has begun. */
 static via_future *begun(struct plan *plan)
 {
@@ -269,6 +271,40 @@ TEST(a_request_is_not_lost_when_what_is_awaited_is_done_already)
     ck_assert_int_eq(run_main(done_when_asked, NULL), VIA_ECANCELED);
 }
 
+/* ---- shields ---- */
+
+/* Waits for a shielded task; says what came of that, and then of the task. */
+static int wait_for_shielded(void *arg, void **result)
+{
+    struct bounded *bounded = arg;
+    (void)result;
+    via_future *inner = begun(&bounded->plan);
+    int status = via_wait_for(via_shield(via_future_ref(inner)), bounded->limit_ns, NULL);
+    via_test_record(&history, "%s", via_status_name(status));
+    return via_await(inner, NULL);
+}
+
+TEST(a_shielded_task_survives_the_limit)
+{
+    struct bounded bounded = {.plan = {.name = "a", .sleep_ns = VIA_S}, .limit_ns = VIA_MS};
+    ck_assert_int_eq(run_main(wait_for_shielded, &bounded), 0);
+    ASSERT_RECORD(&history, "VIA_ETIMEDOUT a");
+}
+
+TEST(a_shielded_task_survives_a_look_without_any_time)
+{
+    struct bounded bounded = {.plan = {.name = "a", .sleep_ns = VIA_S}};
+    ck_assert_int_eq(run_main(wait_for_shielded, &bounded), 0);
+    ASSERT_RECORD(&history, "VIA_ETIMEDOUT a");
+}
+
+TEST(a_shielded_task_may_be_waited_for_without_a_limit)
+{
+    struct bounded bounded = {.plan = {.name = "a", .sleep_ns = VIA_S}, .limit_ns = VIA_FOREVER};
+    ck_assert_int_eq(run_main(wait_for_shielded, &bounded), 0);
+    ASSERT_RECORD(&history, "a VIA_OK");
+}
+
 /* ---- arguments ---- */
 
 static int arguments(void *arg, void **result)
@@ -302,4 +338,6 @@ TEST_MAIN("combine/wait_for", what_ends_in_time_gives_its_value, without_a_limit
           a_request_before_the_task_begins_keeps_it_from_waiting,
           a_request_from_before_waits_for_the_clean_up_too,
           a_value_that_comes_after_a_request_is_delivered_and_the_request_stays,
-          a_request_is_not_lost_when_what_is_awaited_is_done_already, arguments_are_checked)
+          a_request_is_not_lost_when_what_is_awaited_is_done_already, a_shielded_task_survives_the_limit,
+          a_shielded_task_survives_a_look_without_any_time, a_shielded_task_may_be_waited_for_without_a_limit,
+          arguments_are_checked)
