@@ -228,9 +228,10 @@ int via_async_map_next(via_async_map *map, struct via_outcome *outcome)
 
 // ---- the end ----
 
+// The last one first, so that no worker that is set free begins another.
 static void cancel_all(struct via__list *slots)
 {
-    for (struct via__list *at = slots->next; at != slots; at = at->next) {
+    for (struct via__list *at = slots->prev; at != slots; at = at->prev) {
         via_future *future = slot_of(at)->future;
         if (future->loop && !via__future_bridge(future)->closed)
             (void)via__future_cancel(future);

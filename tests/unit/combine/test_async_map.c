@@ -323,12 +323,16 @@ TEST(what_is_there_is_given_out_also_after_a_request)
     ck_assert_int_eq(run_main(asked_when_done, NULL), 0);
 }
 
-/* The functions write to items that lie in the task's function. */
+/* The functions write to items that lie in the task's function; some only when they are asked to stop. */
+static int until_asked;
+
 static int write_item(void *arg, void **result)
 {
     int number = *(int *)arg;
     *result = arg;
     via_test_gate_pass(&gates[number]);
+    if (until_asked)
+        AWAIT(via_call_cancelled());
     *(int *)arg = -1;
     return 0;
 }
@@ -459,10 +463,11 @@ TEST(closing_the_loop_waits_for_the_functions_that_a_map_runs)
 {
     via_loop *loop = open_task_loop();
     via_executor *pool = open_pool(2);
-    via_future *task = create(loop, cancelled_with_borrowed, pool);
-    RUN_UNTIL(loop, via_test_gate_arrived(&gates[0]) == 1 && via_test_gate_arrived(&gates[1]) == 1);
+    until_asked = 1;
     via_test_gate_open(&gates[0]);
     via_test_gate_open(&gates[1]);
+    via_future *task = create(loop, cancelled_with_borrowed, pool);
+    RUN_UNTIL(loop, via_test_gate_arrived(&gates[0]) == 1 && via_test_gate_arrived(&gates[1]) == 1);
     close_loop(loop);
     ck_assert_int_eq(via_future_state(task), VIA_CANCELLED);
     via_future_unref(task);
