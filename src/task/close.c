@@ -49,6 +49,7 @@ static void end_future(via_future *future)
         (void)via_cfuture_cancel(future->cf);
         (void)via_cfuture_wait(future->cf, VIA_FOREVER);
         via__future_settle(future, via_cfuture_state(future->cf));
+        via__future_forget_flight(future); // its worker may find the inbox closed already
     } else if (future->sort == VIA__SORT_WRAP) {
         (void)via_cfuture_cancel(future->cf);
         via__future_settle(future, VIA_CANCELLED);
