@@ -3,16 +3,6 @@
 #include "unit/sync/sync_fixture.h"
 #include <viaduct.h>
 
-/* Runs a task on the virtual clock to its end. */
-static void run_virtual(via_task_fn fn, void *arg)
-{
-    via_loop *loop = open_virtual_loop();
-    via_future *task = start(loop, fn, arg);
-    RUN_UNTIL(loop, via_future_done(task) == 1);
-    expect_end(task, 0);
-    close_loop(loop);
-}
-
 struct room {
     struct via_lock lock;
     struct via_condition condition;
@@ -44,7 +34,7 @@ static int wait_in_room(void *arg, void **result)
 TEST(a_condition_in_a_time_limit_ends_under_its_lock)
 {
     struct room room;
-    run_virtual(wait_in_room, &room);
+    run_task(wait_in_room, &room);
 }
 
 static int keep_a_while(void *arg, void **result)
@@ -75,7 +65,7 @@ static int wait_for_the_other(void *arg, void **result)
 TEST(a_condition_whose_limit_is_over_still_waits_for_its_lock)
 {
     struct room room;
-    run_virtual(wait_for_the_other, &room);
+    run_task(wait_for_the_other, &room);
 }
 
 static int limit_a_lock(void *arg, void **result)
@@ -97,7 +87,7 @@ static int limit_a_lock(void *arg, void **result)
 TEST(a_lock_in_a_time_limit_is_given_up_when_it_is_over)
 {
     struct room room;
-    run_virtual(limit_a_lock, &room);
+    run_task(limit_a_lock, &room);
 }
 
 /* The item comes in the very tick in which the limit is over, before it is noticed. */
@@ -131,7 +121,7 @@ static int limit_a_queue(void *arg, void **result)
 
 TEST(an_item_that_comes_as_the_limit_is_over_is_not_lost)
 {
-    run_virtual(limit_a_queue, NULL);
+    run_task(limit_a_queue, NULL);
 }
 
 TEST_MAIN("integration/sync_limits", a_condition_in_a_time_limit_ends_under_its_lock,

@@ -42,10 +42,10 @@ static inline void cancel(via_future *task)
     ck_assert_int_ge(via_task_cancel(task, NULL), 0);
 }
 
-/* Runs one task in a loop of its own to its end. */
+/* Runs one task in a loop of its own, with a virtual clock, to its end. */
 static inline void run_task(via_task_fn fn, void *arg)
 {
-    via_loop *loop = open_loop();
+    via_loop *loop = open_virtual_loop();
     via_future *task = start(loop, fn, arg);
     RUN_UNTIL(loop, via_future_done(task) == 1);
     expect_end(task, 0);
