@@ -29,6 +29,7 @@
 #include <viaduct/outcome.h>
 #include <viaduct/queue.h>
 #include <viaduct/run.h>
+#include <viaduct/scoped.h>
 #include <viaduct/semaphore.h>
 #include <viaduct/task.h>
 #include <viaduct/thread_pool.h>

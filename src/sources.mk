@@ -21,6 +21,7 @@ viaduct_headers = \
   include/viaduct/outcome.h \
   include/viaduct/queue.h \
   include/viaduct/run.h \
+  include/viaduct/scoped.h \
   include/viaduct/semaphore.h \
   include/viaduct/task.h \
   include/viaduct/thread_pool.h \
@@ -175,9 +176,12 @@ libviaduct_sync_la_SOURCES = \
   src/sync/barrier.c \
   src/sync/condition.c \
   src/sync/event.c \
+  src/sync/exit_stack.c \
   src/sync/lock.c \
   src/sync/lock.h \
   src/sync/queue.c \
+  src/sync/resource.c \
+  src/sync/resource.h \
   src/sync/semaphore.c \
   src/sync/slots.c \
   src/sync/slots.h \

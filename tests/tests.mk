@@ -388,6 +388,10 @@ VIA_TESTS += tests/unit/sync/test_event.tap
 tests_unit_sync_test_event_tap_SOURCES = tests/unit/sync/test_event.c
 tests_unit_sync_test_event_tap_LDFLAGS = $(WRAPPING)
 tests_unit_sync_test_event_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_exit_stack.tap
+tests_unit_sync_test_exit_stack_tap_SOURCES = tests/unit/sync/test_exit_stack.c
+tests_unit_sync_test_exit_stack_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_exit_stack_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/sync/test_lock.tap
 tests_unit_sync_test_lock_tap_SOURCES = tests/unit/sync/test_lock.c
 tests_unit_sync_test_lock_tap_LDFLAGS = $(WRAPPING)
@@ -400,6 +404,10 @@ VIA_TESTS += tests/unit/sync/test_queue_end.tap
 tests_unit_sync_test_queue_end_tap_SOURCES = tests/unit/sync/test_queue_end.c
 tests_unit_sync_test_queue_end_tap_LDFLAGS = $(WRAPPING)
 tests_unit_sync_test_queue_end_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/sync/test_resource.tap
+tests_unit_sync_test_resource_tap_SOURCES = tests/unit/sync/test_resource.c
+tests_unit_sync_test_resource_tap_LDFLAGS = $(WRAPPING)
+tests_unit_sync_test_resource_tap_LDADD = $(LINK_TEST) $(LINK_SYNC) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/sync/test_semaphore.tap
 tests_unit_sync_test_semaphore_tap_SOURCES = tests/unit/sync/test_semaphore.c
 tests_unit_sync_test_semaphore_tap_LDFLAGS = $(WRAPPING)
@@ -432,6 +440,7 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/sync/queue_fixture.h \
+  tests/unit/sync/resource_fixture.h \
   tests/unit/sync/sync_fixture.h \
   tests/unit/task/run_fixture.h \
   tests/unit/task/task_fixture.h
