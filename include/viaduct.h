@@ -27,12 +27,14 @@
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/portal.h>
 #include <viaduct/queue.h>
 #include <viaduct/run.h>
 #include <viaduct/scoped.h>
 #include <viaduct/semaphore.h>
 #include <viaduct/task.h>
 #include <viaduct/thread_pool.h>
+#include <viaduct/threadsafe.h>
 #include <viaduct/time.h>
 #include <viaduct/timeout.h>
 #include <viaduct/version.h>

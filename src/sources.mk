@@ -19,12 +19,14 @@ viaduct_headers = \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/portal.h \
   include/viaduct/queue.h \
   include/viaduct/run.h \
   include/viaduct/scoped.h \
   include/viaduct/semaphore.h \
   include/viaduct/task.h \
   include/viaduct/thread_pool.h \
+  include/viaduct/threadsafe.h \
   include/viaduct/time.h \
   include/viaduct/timeout.h \
   include/viaduct/waiters.h
@@ -149,6 +151,7 @@ libviaduct_task_la_SOURCES = \
   src/task/finish.c \
   src/task/interrupt.c \
   src/task/name.c \
+  src/task/portal.c \
   src/task/run.c \
   src/task/run.h \
   src/task/sigint.c \
@@ -156,7 +159,8 @@ libviaduct_task_la_SOURCES = \
   src/task/sleep.c \
   src/task/step.c \
   src/task/task.c \
-  src/task/task.h
+  src/task/task.h \
+  src/task/threadsafe.c
 libviaduct_combine_la_SOURCES = \
   src/combine/as_completed.c \
   src/combine/async_map.c \

@@ -51,8 +51,8 @@ int via__runner_wait(via_runner *runner, via_future *future)
     return status;
 }
 
-// Takes a reference on each task there is, and cancels it.  0 or VIA_ENOMEM.
-static int cancel_all(via_loop *loop, struct leftovers *left)
+// Takes a reference on each task there is.  0 or VIA_ENOMEM.
+static int list_all(via_loop *loop, struct leftovers *left)
 {
     int count = via_all_tasks(loop, NULL, 0);
     left->tasks = count > 0 ? malloc((size_t)count * sizeof *left->tasks) : NULL;
@@ -62,10 +62,14 @@ static int cancel_all(via_loop *loop, struct leftovers *left)
     (void)via_all_tasks(loop, left->tasks, left->count);
     for (size_t i = 0; i < left->count; i++)
         via_future_ref(left->tasks[i]);
-    // What is cancelled may run code of the program: all of them have references by now.
+    return 0;
+}
+
+// What is cancelled may run code of the program: all of them have references.
+static void cancel_all(const struct leftovers *left)
+{
     for (size_t i = 0; i < left->count; i++)
         (void)via_task_cancel(left->tasks[i], "the run is over");
-    return 0;
 }
 
 static void report_error(via_future *task)
@@ -81,6 +85,18 @@ static void report_error(via_future *task)
                                       .function = (void *)(uintptr_t)via__task_of(task)->fn,
                                       .text = outcome.message};
     (void)via_loop_call_exception_handler(task->loop, &exception);
+}
+
+void via__runner_cancel(via_runner *runner)
+{
+    struct leftovers left = {.tasks = NULL};
+    runner->drains = 0;
+    if (list_all(runner->loop, &left) < 0)
+        (void)via_loop_stop(runner->loop); // to have them cancelled in the next round
+    cancel_all(&left);
+    for (size_t i = 0; i < left.count; i++)
+        via_future_unref(left.tasks[i]);
+    free(left.tasks);
 }
 
 static void let_go(struct leftovers *left)
@@ -124,9 +140,11 @@ static int end_tasks(via_runner *runner, struct leftovers *left)
 {
     int status = 0;
     for (int round = 0; round < ROUNDS && status == 0; round++) {
-        status = cancel_all(runner->loop, left);
+        status = list_all(runner->loop, left);
         if (status < 0 || !left->count)
             break;
+        if (!runner->drains)
+            cancel_all(left);
         status = wait_for_all(runner, left);
         if (status == 0)
             let_go(left);

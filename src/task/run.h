@@ -17,6 +17,7 @@ struct via_runner {
     int is_running;     // a run is going on
     int is_interrupted; // SIGINT has cancelled the main task
     int must_stop;      // SIGINT has come too often to wait for anything
+    int drains;         // tasks that are left are waited for, not cancelled
     int handle_sigint;
     char *name;
     size_t stack_bytes;
@@ -30,8 +31,11 @@ char *via__tasks_describe_all(via_loop *loop);
 // VIA_ESTATE for a task that does not heed that it was cancelled; or an error of the run.
 int via__runner_wait(via_runner *runner, via_future *future);
 
-// Ends every task of the loop, shuts the default executor down, closes the loop.  0, or why it could not wait
-// for everything.
+// While the runner drains: cancels every task after all.  In the loop's thread.
+void via__runner_cancel(via_runner *runner);
+
+// Ends every task of the loop, or waits for their ends if the runner drains; shuts the default executor down,
+// closes the loop.  0, or why it could not wait for everything.
 int via__runner_finish(via_runner *runner);
 
 #endif

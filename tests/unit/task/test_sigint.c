@@ -4,10 +4,12 @@
 
 #include <unistd.h>
 
+static volatile sig_atomic_t handled_elsewhere;
+
 static void handle_elsewhere(int signo)
 {
     (void)signo;
-    via_test_record(&history, "elsewhere");
+    handled_elsewhere++;
 }
 
 /* Whoever started this program may have SIGINT ignored or caught. */
@@ -224,7 +226,7 @@ TEST(sigint_that_does_something_else_is_left_alone)
 {
     set_sigint(handle_elsewhere);
     ck_assert_int_eq(via_run(interrupt_itself, NULL, NULL), 0);
-    ASSERT_RECORD(&history, "elsewhere");
+    ck_assert_int_eq(handled_elsewhere, 1);
     assert_sigint(handle_elsewhere);
     set_sigint(SIG_DFL);
 }
