@@ -39,5 +39,6 @@
 #include <viaduct/timeout.h>
 #include <viaduct/version.h>
 #include <viaduct/waiters.h>
+#include <viaduct/watchdog.h>
 
 #endif

@@ -12,7 +12,8 @@ noinst_LTLIBRARIES = \
   libviaduct-bridge.la \
   libviaduct-task.la \
   libviaduct-combine.la \
-  libviaduct-sync.la
+  libviaduct-sync.la \
+  libviaduct-debug.la
 
 # Listed from the top layer down, so that a linker that reads them once finds everything.
 LINK_BASE = libviaduct-base.la
@@ -25,13 +26,15 @@ LINK_BRIDGE = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la lib
 LINK_TASK = libviaduct-task.la libviaduct-coro.la $(LINK_BRIDGE)
 LINK_COMBINE = libviaduct-combine.la $(LINK_TASK)
 LINK_SYNC = libviaduct-sync.la $(LINK_TASK)
+LINK_DEBUG = libviaduct-debug.la libviaduct-sync.la $(LINK_COMBINE)
 LINK_LIBRARY = libviaduct.la $(LIBEVENT_CORE_LIBS)
 
 lib_LTLIBRARIES = libviaduct.la
 libviaduct_la_SOURCES =
-libviaduct_la_LIBADD = libviaduct-sync.la $(LINK_COMBINE)
+libviaduct_la_LIBADD = $(LINK_DEBUG)
 libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
-libviaduct_la_DEPENDENCIES = libviaduct-sync.la libviaduct-combine.la libviaduct-task.la libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
+libviaduct_la_DEPENDENCIES = libviaduct-debug.la libviaduct-sync.la libviaduct-combine.la libviaduct-task.la \
+  libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
   libviaduct-future.la libviaduct-base.la
 if HAVE_VERSION_SCRIPT
 libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map -Wl,-Bsymbolic-functions

@@ -29,7 +29,8 @@ viaduct_headers = \
   include/viaduct/threadsafe.h \
   include/viaduct/time.h \
   include/viaduct/timeout.h \
-  include/viaduct/waiters.h
+  include/viaduct/waiters.h \
+  include/viaduct/watchdog.h
 libviaduct_base_la_SOURCES = \
   src/base/clock.c \
   src/base/clock.h \
@@ -191,3 +192,8 @@ libviaduct_sync_la_SOURCES = \
   src/sync/slots.h \
   src/sync/waiters.c \
   src/sync/waiters.h
+libviaduct_debug_la_SOURCES = \
+  src/debug/report.c \
+  src/debug/trace.c \
+  src/debug/watchdog.c \
+  src/debug/watchdog.h

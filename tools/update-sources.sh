@@ -21,7 +21,7 @@ trap 'rm -rf "$new"' EXIT
 
 header='# SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.'
-layers='base coro future executor loop bridge task combine sync'
+layers='base coro future executor loop bridge task combine sync debug'
 
 # assign VARIABLE FILES...: prints a make assignment, one file a line.
 assign() {
@@ -46,6 +46,7 @@ linked_layers() {
     task) echo '$(LINK_TASK)' ;;
     combine) echo '$(LINK_COMBINE)' ;;
     sync) echo '$(LINK_SYNC)' ;;
+    debug) echo '$(LINK_DEBUG)' ;;
     *) echo '$(LINK_LIBRARY)' ;;
     esac
 }

@@ -53,7 +53,7 @@ void via__loop_report(via_loop *loop, const char *message, int status, via_futur
                                       .loop = loop,
                                       .future = future,
                                       .handle = handle,
-                                      .function = loop->function};
+                                      .function = via__loop_function(loop)};
     via_loop_call_exception_handler(loop, &exception);
 }
 

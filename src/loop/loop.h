@@ -81,8 +81,12 @@ struct via_loop {
     int closing;           // close_now() has begun
     enum via__armed armed; // what tick_event waits for
     int64_t armed_ns;      // with VIA__ARMED_AT
-    void *function;        // the callback that runs, for reports
-    uint64_t ticks, callbacks, posts, wakes;
+    // The heartbeat, which a watchdog in another thread may read: odd inside of a tick.  It grows by two with
+    // each callback, and by one where a tick begins or ends; these are the `tick_beats`.
+    _Atomic uint64_t beat;
+    uint64_t tick_beats;
+    _Atomic(void *) function; // the callback that runs, for reports
+    uint64_t ticks, posts, wakes;
     int64_t latest_timer_ns, longest_callback_ns;
 
     // Lingering: see tick.c.
@@ -111,8 +115,9 @@ struct via_loop {
     struct via__watch_table fds, signals;
     size_t watches;
     struct via__list closers;
-    void *bridge; // the bridge's state for this loop
-    void *tasks;  // the task layer's
+    void *bridge;  // the bridge's state for this loop
+    void *tasks;   // the task layer's
+    void *watched; // the watchdog's
     // The bridge's: a completion came for a closed loop.
     void (*on_completion_dropped)(via_loop *loop, uintptr_t *link);
     via_exception_fn exception_fn;
@@ -282,13 +287,50 @@ int via__loop_run(via_loop *loop, int (*idle)(via_loop *loop, void *arg), void *
 void via__loop_report(via_loop *loop, const char *message, int status, via_future *future,
                       via_handle *handle);
 
+static inline void via__loop_beat(via_loop *loop, unsigned by)
+{
+    // Relaxed, both: only the loop's thread writes it, and who reads it elsewhere only wants to know whether
+    // it has changed.
+    uint64_t beat = atomic_load_explicit(&loop->beat, memory_order_relaxed);
+    atomic_store_explicit(&loop->beat, beat + by, memory_order_relaxed);
+}
+
+// A tick begins or ends.
+static inline void via__loop_beat_tick(via_loop *loop)
+{
+    via__loop_beat(loop, 1);
+    loop->tick_beats++;
+}
+
+// How many callbacks have been called.
+static inline uint64_t via__loop_callbacks(const via_loop *loop)
+{
+    // Relaxed: in the loop's thread.
+    return (atomic_load_explicit(&loop->beat, memory_order_relaxed) - loop->tick_beats) / 2;
+}
+
+static inline void via__loop_set_function(via_loop *loop, void *function)
+{
+    // Relaxed: for reports, which order nothing.
+    atomic_store_explicit(&loop->function, function, memory_order_relaxed);
+}
+
+static inline void *via__loop_function(const via_loop *loop)
+{
+    // Relaxed: as above.
+    return atomic_load_explicit(&loop->function, memory_order_relaxed);
+}
+
 // Counts a callback that is about to be called, and remembers it for reports.  Whatever a kind's `run` calls
 // of the program goes through here.
 static inline void via__loop_note_function(via_loop *loop, void *function)
 {
-    loop->callbacks++;
-    loop->function = function;
+    via__loop_beat(loop, 2);
+    via__loop_set_function(loop, function);
 }
+
+// Called at the beginning of each tick of every loop, if it is set: the watchdog's.
+extern _Atomic(void (*)(via_loop *loop)) via__loop_tick_hook;
 
 // Closes at once.  Nothing of the loop may be on the stack but its tick, at its end.
 void via__loop_close_now(via_loop *loop);

@@ -92,7 +92,7 @@ int via_loop_stats(via_loop *loop, struct via_loop_stats *stats)
         return status;
     *stats = (struct via_loop_stats){
         .ticks = loop->ticks,
-        .callbacks = loop->callbacks,
+        .callbacks = via__loop_callbacks(loop),
         .posts = loop->posts,
         .wakes = loop->wakes,
         .ready = loop->ready.count,

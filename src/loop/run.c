@@ -94,12 +94,12 @@ int via_loop_step(via_loop *loop, int64_t timeout_ns)
     int status = enter_run(loop, &outer);
     if (status < 0)
         return status;
-    uint64_t before = loop->callbacks;
+    uint64_t before = via__loop_callbacks(loop);
     loop->stepping = 1;
     arm_step(loop, timeout_ns);
     status = run_base(loop);
     loop->stepping = 0;
-    uint64_t ran = loop->callbacks - before;
+    uint64_t ran = via__loop_callbacks(loop) - before;
     leave_run(loop, outer);
     return status < 0 ? status : ran > INT32_MAX ? INT32_MAX : (int)ran;
 }

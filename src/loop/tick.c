@@ -83,7 +83,7 @@ static int drain(via_loop *loop, int most)
 
 static void run_timed(via_loop *loop, struct via__ready *node)
 {
-    loop->function = NULL;
+    via__loop_set_function(loop, NULL);
     int64_t start_ns = via_now_ns();
     node->kind->run(loop, node);
     int64_t took_ns = via_now_ns() - start_ns;
@@ -91,8 +91,10 @@ static void run_timed(via_loop *loop, struct via__ready *node)
         loop->longest_callback_ns = took_ns;
     if (took_ns < loop->slow_callback_ns)
         return;
-    struct via_exception slow = {
-        .message = "a callback took too long", .loop = loop, .function = loop->function, .took_ns = took_ns};
+    struct via_exception slow = {.message = "a callback took too long",
+                                 .loop = loop,
+                                 .function = via__loop_function(loop),
+                                 .took_ns = took_ns};
     via_loop_call_exception_handler(loop, &slow);
 }
 
@@ -278,6 +280,7 @@ static void linger(via_loop *loop)
 static void finish_tick(via_loop *loop)
 {
     loop->in_tick = 0;
+    via__loop_beat_tick(loop);
     // A loop that runs its own base is closed by its runner, who is still in the base.
     if (loop->close_requested) {
         if (loop->stop_requested || !loop->is_attached)
@@ -294,10 +297,23 @@ static void finish_tick(via_loop *loop)
     loop->break_requested = 0;
 }
 
-static void tick(via_loop *loop)
+_Atomic(void (*)(via_loop *loop)) via__loop_tick_hook;
+
+static void begin_tick(via_loop *loop)
 {
     loop->armed = VIA__ARMED_NOT;
     loop->in_tick = 1;
+    via__loop_set_function(loop, NULL);
+    via__loop_beat_tick(loop);
+    // Acquire: pairs with the release in start() of the watchdog.
+    void (*hook)(via_loop *) = atomic_load_explicit(&via__loop_tick_hook, memory_order_acquire);
+    if (hook)
+        hook(loop);
+}
+
+static void tick(via_loop *loop)
+{
+    begin_tick(loop);
     if (run_once(loop))
         loop->linger_until_ns = 0; // something happened: lingering starts anew
     linger(loop);

@@ -70,8 +70,11 @@ int via_task_set_name(via_future *future, const char *name)
     char *copy = strdup(name);
     if (!copy)
         return VIA_ENOMEM;
-    free(task->name);
+    char *old = task->name;
     task->name = copy;
+    // A signal handler that asks for the name finds one of the two, and the old one is still there.
+    atomic_signal_fence(memory_order_seq_cst);
+    free(old);
     return 0;
 }
 

@@ -141,7 +141,7 @@ static void step(struct via__task *task)
     struct via__tasks *tasks = task->tasks;
     struct via__task *outer = tasks->current;
     tasks->current = task;
-    tasks->loop->function = (void *)(uintptr_t)task->fn;
+    via__loop_set_function(tasks->loop, (void *)(uintptr_t)task->fn);
     task->refused = 0;
     via__fiber_resume(&task->fiber);
     tasks->current = outer;
