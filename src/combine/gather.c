@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "combine/gather.h"
-#include "task/task.h"
 
 static void advance(struct via__gather *gather);
 
@@ -70,28 +69,68 @@ static void watch_child(struct via__gather *gather, struct via__item *item)
     via__item_watch(item, on_child, gather);
 }
 
+// After an error that counts no child is begun any more.
 static void begin_children(struct via__gather *gather)
 {
-    while (gather->begun < gather->to_begin && gather->pending < gather->limit) {
+    while (gather->status == 0 && gather->begun < gather->to_begin && gather->pending < gather->limit) {
         struct via__item *item = &gather->items[gather->begun++];
         item->future = via_create_task_with(future_of(gather)->loop, gather->fn, item->arg, NULL);
         watch_child(gather, item);
-        if (gather->status < 0)
-            gather->to_begin = gather->begun;
     }
 }
 
-// Asks those that are not done to stop.  Returns how many heard it.
-static size_t cancel_children(struct via__gather *gather)
+static int is_pending(const struct via__gather *gather, size_t at)
 {
-    size_t heard = gather->to_begin - gather->begun;
-    gather->to_begin = gather->begun;
-    for (size_t i = 0; i < gather->begun; i++) {
-        via_future *child = gather->items[i].future;
-        if (via__item_is_first(gather->items, i) && child && child->state == VIA_PENDING)
-            heard += via__future_cancel(child) > 0;
+    const via_future *child = gather->items[at].future;
+    return via__item_is_first(gather->items, at) && child && child->state == VIA_PENDING;
+}
+
+static int has_pending(const struct via__gather *gather)
+{
+    size_t at = 0;
+    while (at < gather->begun && !is_pending(gather, at))
+        at++;
+    return at < gather->begun;
+}
+
+// The gathers of this thread whose children are being asked to stop, the innermost first.
+static _Thread_local struct via__gather *telling;
+
+// Asks one child of the innermost one, which goes to the others that have asked theirs when it is through.
+static void tell_next(struct via__gather **told)
+{
+    struct via__gather *gather = telling;
+    if (gather->told < gather->begun) {
+        size_t at = gather->told++;
+        if (is_pending(gather, at))
+            (void)via__future_cancel(gather->items[at].future);
+    } else {
+        telling = gather->next_telling;
+        gather->next_telling = *told;
+        *told = gather;
     }
-    return heard;
+}
+
+// Asks the children that are not done to stop.  What a child waits for may be a gather again, and so on: one
+// that is asked meanwhile is put on top of a list, not of the stack, and only once.
+static void tell_children(struct via__gather *gather)
+{
+    struct via__gather *told = NULL, *outer = telling;
+    if (gather->telling)
+        return;
+    gather->telling = 1;
+    gather->told = 0;
+    gather->next_telling = outer;
+    // What is cancelled may run code of the program, which may drop its reference.
+    via_future_ref(future_of(gather));
+    telling = gather;
+    while (!outer && telling)
+        tell_next(&told);
+    for (struct via__gather *next; told; told = next) {
+        next = told->next_telling;
+        told->telling = 0;
+        via_future_unref(future_of(told));
+    }
 }
 
 static void release_child(struct via__item *item)
@@ -179,7 +218,8 @@ static void drain(struct via__gather *gather)
     if (gather->draining)
         return;
     gather->draining = 1;
-    (void)cancel_children(gather);
+    gather->to_begin = gather->begun;
+    tell_children(gather);
 }
 
 // Goes on after something has changed, to the end if that has come.
@@ -205,41 +245,17 @@ static void advance(struct via__gather *gather)
 
 // ---- the kind ----
 
-// While the loop is closed callbacks of the program do not come any more, and what stands behind them in a
-// child's list neither.
-static void catch_up(struct via__gather *gather)
-{
-    for (size_t i = 0; i < gather->begun; i++) {
-        struct via__item *item = &gather->items[i];
-        if (!via__item_is_first(gather->items, i) || item->called || item->future->state == VIA_PENDING)
-            continue;
-        via__future_unwatch(item->future, &item->callback);
-        gather->pending--;
-        note_done(gather, item);
-    }
-    if (!gather->pending)
-        advance(gather);
-}
-
-static int is_closing(const via_future *future)
-{
-    const struct via__tasks *tasks = future->loop->tasks;
-    return tasks && tasks->closing;
-}
-
 static int cancel(via_future *future)
 {
     struct via__gather *gather = gather_of(future);
-    // What is cancelled may run code of the program, which may drop its reference.
-    via_future_ref(future);
-    size_t dropped = gather->to_begin - gather->begun;
-    size_t heard = cancel_children(gather);
-    gather->failed |= dropped > 0;
-    gather->asked |= heard > 0;
-    if (is_closing(future) && future->state == VIA_PENDING)
-        catch_up(gather);
-    via_future_unref(future);
-    return heard ? VIA_CANCEL_REQUESTED : VIA_CANCEL_TOO_LATE;
+    int has_more = gather->begun < gather->to_begin;
+    if (!has_more && !has_pending(gather))
+        return VIA_CANCEL_TOO_LATE;
+    gather->to_begin = gather->begun;
+    gather->failed |= has_more;
+    gather->asked = 1;
+    tell_children(gather);
+    return VIA_CANCEL_REQUESTED;
 }
 
 static void closed(via_future *future)

@@ -33,6 +33,9 @@ struct via__gather {
     unsigned char asked;    // to stop
     unsigned char failed;   // some child did not succeed
     unsigned char draining; // it has asked the children to stop for the first error's sake
+    unsigned char telling;  // it is in a list of those whose children are being asked to stop
+    size_t told;            // so many places of the items have been
+    struct via__gather *next_telling;
     struct via__item items[];
 };
 

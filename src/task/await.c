@@ -64,23 +64,33 @@ static int suspend_until_done(struct via__task *task, via_future *future, int mu
     return status;
 }
 
+// So many futures behind gathers and the like are looked at, so that awaiting stays cheap.
+#define LOOKS 32
+
 // Tells whether the future is this task, or another one that waits for it, directly or through others.
-static int waits_for(via_future *future, const struct via__task *task)
+static int waits_for(via_future *future, const struct via__task *task, int *looks)
 {
-    while (via__is_task(future)) {
+    while (future && via__is_task(future)) {
         const struct via__task *other = via__task_of(future);
         if (other == task)
             return 1;
-        if (!other->waiting)
-            return 0;
-        future = other->waiting->future;
+        future = other->waiting ? other->waiting->future : NULL;
+    }
+    if (!future || future->sort != VIA__SORT_DRIVEN || !via__driven_of(future)->kind->depends)
+        return 0;
+    size_t at = 0;
+    for (via_future *next; *looks > 0 && (next = via__driven_of(future)->kind->depends(future, &at));) {
+        --*looks;
+        if (waits_for(next, task, looks))
+            return 1;
     }
     return 0;
 }
 
 static int wait_until_done(struct via__task *task, via_future *future, int must)
 {
-    if (waits_for(future, task))
+    int looks = LOOKS;
+    if (waits_for(future, task, &looks))
         return VIA_EDEADLK;
     int status = via__task_check_wait(&task);
     if (status == 0)

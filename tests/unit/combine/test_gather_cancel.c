@@ -252,6 +252,93 @@ TEST(a_gather_of_gathers_cancels_every_leaf)
     ck_assert_int_eq(run_main(gather_nested, NULL), 0);
 }
 
+/* ---- circles and towers ---- */
+
+static int await_itself(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *futures[] = {via_future_ref(via_current_task()), new_promise()};
+    ck_assert_int_eq(via_await_all(futures, 2, 0, NULL), VIA_EDEADLK);
+    return 0;
+}
+
+TEST(a_task_that_awaits_a_gather_of_itself_is_refused)
+{
+    ck_assert_int_eq(run_main(await_itself, NULL), 0);
+}
+
+static int await_back(void *task, void **result)
+{
+    (void)result;
+    return via_await(via_future_ref(task), NULL);
+}
+
+static int await_around(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *other = via_create_task(await_back, via_current_task());
+    return via_await_all(&other, 1, 0, NULL);
+}
+
+TEST(a_circle_through_a_gather_is_refused)
+{
+    ck_assert_int_eq(run_main(await_around, NULL), VIA_EDEADLK);
+}
+
+/* A circle behind so many futures that it is not seen. */
+static int await_many_around(void *arg, void **result)
+{
+    enum { MANY = 200 };
+    via_future *futures[MANY + 1];
+    (void)arg;
+    (void)result;
+    for (int i = 0; i < MANY; i++)
+        futures[i] = new_promise();
+    futures[MANY] = via_create_task(await_back, via_current_task());
+    return via_await_all(futures, MANY + 1, 0, NULL);
+}
+
+TEST(a_request_in_a_circle_that_was_not_seen_comes_to_an_end)
+{
+    via_loop *loop = open_task_loop();
+    via_future *task = create(loop, await_many_around, NULL);
+    RUN_TICKS(loop, 4);
+    ck_assert_int_eq(via_task_cancel(task, NULL), VIA_CANCEL_REQUESTED);
+    RUN_TICKS(loop, 4);
+    ck_assert_int_ge(via_task_cancelling(task), 1);
+    via_future_unref(task);
+    close_loop(loop);
+}
+
+/* Awaits a gather of one task, that awaits a gather of one, and so on. */
+static int deepen(void *levels, void **result)
+{
+    size_t left = (size_t)(uintptr_t)levels;
+    (void)result;
+    if (!left)
+        return via_sleep(VIA_FOREVER);
+    via_future *below = via_create_task(deepen, (void *)(uintptr_t)(left - 1));
+    return via_await_all(&below, 1, 0, NULL);
+}
+
+static int cancel_a_tower(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *top = via_create_task(deepen, (void *)(uintptr_t)2000);
+    ck_assert_int_eq(via_sleep(VIA_S), 0);
+    via_task_cancel(top, NULL);
+    ck_assert_int_eq(via_await(top, NULL), VIA_EABORTED);
+    return 0;
+}
+
+TEST(a_tower_of_gathers_is_cancelled_on_a_small_stack)
+{
+    ck_assert_int_eq(run_main(cancel_a_tower, NULL), 0);
+}
+
 /* ---- the closing of the loop ---- */
 
 static int stay_for_ever(void *children, void **result)
@@ -303,6 +390,9 @@ TEST_MAIN("combine/gather_cancel", before_they_begin_the_children_never_run,
           if_all_children_succeed_all_the_same_so_does_the_gather,
           it_waits_for_the_clean_up_and_tells_an_error_of_it,
           in_a_task_that_was_cancelled_the_children_are_cancelled_at_once,
-          a_gather_of_gathers_cancels_every_leaf, closing_the_loop_ends_the_children_and_then_the_task,
+          a_gather_of_gathers_cancels_every_leaf, a_task_that_awaits_a_gather_of_itself_is_refused,
+          a_circle_through_a_gather_is_refused, a_request_in_a_circle_that_was_not_seen_comes_to_an_end,
+          a_tower_of_gathers_is_cancelled_on_a_small_stack,
+          closing_the_loop_ends_the_children_and_then_the_task,
           callbacks_of_the_program_on_the_children_do_not_keep_the_task_from_its_end,
           a_gather_that_nobody_awaits_goes_with_its_loop)
