@@ -62,11 +62,10 @@ struct via_future {
     uint32_t refs;
     unsigned char state; // enum via_state
     unsigned char sort;
-    unsigned char in_flight : 1; // a completion is still to arrive
-    unsigned char queued : 1;    // in the ready queue
-    unsigned char looked : 1;    // somebody has seen the outcome
-    unsigned char
-        arg_borrowed : 1; // the call, or one that a driven future waits for, does not own its argument
+    unsigned char in_flight : 1;    // a completion is still to arrive
+    unsigned char queued : 1;       // in the ready queue
+    unsigned char looked : 1;       // somebody has seen the outcome
+    unsigned char arg_borrowed : 1; // it is a call that does not own its argument, or waits for one
 };
 
 struct via__pair {

@@ -215,12 +215,10 @@ static int take_or_fail(via_completed *it, int status, via_future **future)
 
 static int suspend(via_completed *it, struct via__task *task, via_future **future)
 {
-    struct waiter waiter = {.wait = {.what = "the next of several futures",
-                                     .until_ns = it->deadline_ns,
-                                     .cancel = cut,
-                                     .depends = depends},
-                            .task = task,
-                            .it = it};
+    struct waiter waiter = {
+        .wait = {.what = "the next future", .until_ns = it->deadline_ns, .cancel = cut, .depends = depends},
+        .task = task,
+        .it = it};
     via__list_push_back(&it->waiters, &waiter.link);
     int status = via__task_wait(task, &waiter.wait);
     if (!waiter.over) {

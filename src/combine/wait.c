@@ -115,9 +115,9 @@ static int suspend(struct wait *wait)
 
 static int run(struct wait *wait, int64_t timeout_ns)
 {
-    static const char *const names[] = {[VIA_ALL_COMPLETED] = "all of several futures",
-                                        [VIA_FIRST_COMPLETED] = "one of several futures",
-                                        [VIA_FIRST_EXCEPTION] = "an error of several futures"};
+    static const char *const names[] = {[VIA_ALL_COMPLETED] = "all futures",
+                                        [VIA_FIRST_COMPLETED] = "one future",
+                                        [VIA_FIRST_EXCEPTION] = "an error"};
     count_states(wait);
     if (is_satisfied(wait))
         return (int)wait->done;
