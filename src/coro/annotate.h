@@ -188,4 +188,13 @@ __attribute__((always_inline)) static inline void via__annotate_return(const str
 #endif
 }
 
+// The thread of the stack ends: all its functions are gone, or will not be told from those that are.
+static inline void via__annotate_thread_end(const struct via__annotation *note)
+{
+    (void)note;
+#if VIA__ADDRESS_SANITIZER
+    __asan_unpoison_memory_region(note->low, note->bytes);
+#endif
+}
+
 #endif

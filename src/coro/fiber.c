@@ -122,8 +122,10 @@ static void lose_down_to(struct via__fiber *base)
 
 void via__fiber_lose_all(struct via__fiber_thread *thread)
 {
-    if (via__fiber_self.current)
-        lose_down_to(&thread->root);
+    if (!via__fiber_self.current)
+        return;
+    lose_down_to(&thread->root);
+    via__annotate_thread_end(&thread->root.note);
 }
 
 static int is_on_own_stack(const char *address)
