@@ -18,12 +18,13 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/scenarios_coro.c \
   tests/fault/scenarios_executor.c \
   tests/fault/scenarios_loop.c \
+  tests/fault/scenarios_task.c \
   tests/fault/wrap.h \
   tests/fault/wrap_mapping.c \
   tests/fault/wrap_memory.c \
   tests/fault/wrap_system.c \
   tests/fault/wrap_thread.c
-tests_fault_fault_tap_LDADD = libviaduct-coro.la $(LINK_BRIDGE)
+tests_fault_fault_tap_LDADD = libviaduct-combine.la $(LINK_SYNC)
 tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
   -Wl,--wrap=mmap,--wrap=mmap64,--wrap=mprotect,--wrap=madvise \
   -Wl,--wrap=pthread_create,--wrap=pthread_attr_init,--wrap=pthread_key_create \

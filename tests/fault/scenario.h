@@ -25,6 +25,7 @@ extern const struct fault_scenario coro_scenarios[];
 extern const struct fault_scenario loop_scenarios[];
 extern const struct fault_scenario executor_scenarios[];
 extern const struct fault_scenario bridge_scenarios[];
+extern const struct fault_scenario task_scenarios[];
 extern const struct fault_scenario httpd_scenarios[];
 
 /* Makes the files that the scenarios of the example program need, and removes them. */
