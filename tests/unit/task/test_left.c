@@ -1,12 +1,45 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Tasks that are left otherwise than by returning: longjmp() leads out of them, or they end their thread.
- * ThreadSanitizer takes both only on the stack that a thread began with. */
+/* Tasks that are left otherwise than by returning: longjmp() leads out of them, they end their thread, or
+ * the closing of their loop takes their stack away. */
 #include "support/sanitizers.h"
 
 #include <setjmp.h>
 
 #include "unit/task/task_fixture.h"
 
+#include <viaduct/coro.h>
+
+static int be_deaf(void *arg, void **result)
+{
+    (void)result;
+    while (arg)
+        (void)!via_sleep(VIA_S);
+    return 0;
+}
+
+static int step_deaf(void *arg, void **result)
+{
+    (void)result;
+    ck_assert_int_eq(via_coro_new(be_deaf, arg, NULL, arg), 0);
+    return via_coro_next(*(via_coro **)arg, NULL);
+}
+
+TEST(a_task_that_does_not_listen_is_ended_with_the_generator_that_it_steps)
+{
+    via_loop *loop = open_task_loop();
+    via_coro *coro = NULL;
+    struct via_outcome outcome;
+    via_future *task = create(loop, step_deaf, &coro);
+    settle(loop);
+    close_loop(loop);
+    ck_assert_int_eq(status_of(task), VIA_EEXITED);
+    ck_assert_int_eq(via_coro_outcome(coro, &outcome), 0);
+    ck_assert_int_eq(outcome.status, VIA_EEXITED);
+    via_coro_free(coro);
+    via_future_unref(task);
+}
+
+/* ThreadSanitizer takes longjmp() and pthread_exit() only on the stack that a thread began with. */
 #if !UNDER_THREAD_SANITIZER
 
 static jmp_buf target;
@@ -144,13 +177,13 @@ TEST(a_task_that_ends_its_thread_takes_the_loop_with_it_and_is_over)
     via_test_tolerate(VIA_TEST_HEAP | VIA_TEST_DESCRIPTORS, "the loop's thread has ended in its run");
 }
 
-TEST_MAIN("task/left", a_callback_goes_on_where_a_task_that_it_began_has_jumped_to,
-          a_task_goes_on_where_one_that_it_began_has_jumped_to,
-          a_jump_out_of_the_run_leaves_a_loop_that_says_so,
-          a_task_that_ends_its_thread_takes_the_loop_with_it_and_is_over)
-
+#define LEFT                                                                                                 \
+    a_callback_goes_on_where_a_task_that_it_began_has_jumped_to,                                             \
+        a_task_goes_on_where_one_that_it_began_has_jumped_to,                                                \
+        a_jump_out_of_the_run_leaves_a_loop_that_says_so,                                                    \
+        a_task_that_ends_its_thread_takes_the_loop_with_it_and_is_over,
 #else
-
-TEST_MAIN("task/left", NULL)
-
+#define LEFT
 #endif
+
+TEST_MAIN("task/left", LEFT a_task_that_does_not_listen_is_ended_with_the_generator_that_it_steps)
