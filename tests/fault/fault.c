@@ -259,8 +259,8 @@ static void run_group(const struct fault_scenario *group, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    static const struct fault_scenario *const groups[] = {coro_scenarios, loop_scenarios, executor_scenarios,
-                                                          bridge_scenarios, task_scenarios};
+    static const struct fault_scenario *const groups[] = {
+        coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios, task_scenarios, sync_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");
     full = wanted && *wanted && *wanted != '0';
     report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -18,6 +18,7 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/scenarios_coro.c \
   tests/fault/scenarios_executor.c \
   tests/fault/scenarios_loop.c \
+  tests/fault/scenarios_sync.c \
   tests/fault/scenarios_task.c \
   tests/fault/wrap.h \
   tests/fault/wrap_mapping.c \
