@@ -22,6 +22,7 @@
 #include <viaduct/executor.h>
 #include <viaduct/future.h>
 #include <viaduct/group.h>
+#include <viaduct/local.h>
 #include <viaduct/lock.h>
 #include <viaduct/log.h>
 #include <viaduct/loop.h>

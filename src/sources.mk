@@ -14,6 +14,7 @@ viaduct_headers = \
   include/viaduct/executor.h \
   include/viaduct/future.h \
   include/viaduct/group.h \
+  include/viaduct/local.h \
   include/viaduct/lock.h \
   include/viaduct/log.h \
   include/viaduct/loop.h \
@@ -44,6 +45,8 @@ libviaduct_base_la_SOURCES = \
   src/base/heap.c \
   src/base/heap.h \
   src/base/list.h \
+  src/base/locals.c \
+  src/base/locals.h \
   src/base/lock.c \
   src/base/lock.h \
   src/base/log.c \

@@ -39,6 +39,8 @@ VIA_PUBLIC via_future *via_run_in_executor(via_loop *loop, via_executor *executo
 /**
  * Runs a function on the default executor of the loop that runs in this thread.
  *
+ * The function begins with the local values (local.h) of its caller.
+ *
  * An attached loop runs in its own callbacks only: in an event of the program's own use
  * via_run_in_executor().
  *

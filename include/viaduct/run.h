@@ -113,7 +113,8 @@ VIA_PUBLIC void via_runner_options_init(struct via_runner_options *options);
 VIA_PUBLIC int via_runner_new(const struct via_runner_options *options, via_runner **runner);
 
 /**
- * Runs a main task until it has ended.  May be called several times; other tasks go on in the next run.
+ * Runs a main task until it has ended.  May be called several times; other tasks go on in the next run, and
+ * the main task begins with the local values (local.h) that the one before had in the end.
  *
  * When this returns the task has ended, whatever it fails with.  A main task that can only be ended by
  * closing the loop - a second SIGINT, nothing left to wait for although it was cancelled - closes the runner.

@@ -27,6 +27,8 @@
  * Two statuses tell two things apart: VIA_ECANCELED, "you were asked to stop", and VIA_EABORTED, "what you
  * awaited was cancelled".  A task that returns either ends cancelled.
  *
+ * A task begins with the local values (local.h) of the code that makes it.
+ *
  * A thread's tasks share what belongs to the thread: thread-local variables, the signal mask, locks.  A mutex
  * that is held across an await is held by the thread, and the next task that wants it stops the loop for
  * ever; for that there are locks for tasks.  errno is each task's own.

@@ -8,6 +8,8 @@
 
 #define VIA__ROLE_SENT 4
 
+struct via__locals;
+
 // What a function has said with via_fail() of its failure.
 struct via__failure {
     char *message; // allocated, or NULL
@@ -22,6 +24,7 @@ struct via__role {
     // coroutine's or a task's; NULL in a loop's callback and outside of all.  Whoever runs such a function
     // sets it, and sets back what it has found.
     struct via__failure *failure;
+    struct via__locals *locals;       // of the task, call or thread that runs: see locals.c
     const void *sent[VIA__ROLE_SENT]; // addresses of completions it sent last; what is there is not looked at
     unsigned sent_at;
     _Atomic int *in_callbacks; // of a pool's worker: set while it runs callbacks of a concurrent future
@@ -30,7 +33,8 @@ struct via__role {
 // The library's one thread-local variable.  initial-exec: an access is one instruction, not a call.
 extern _Thread_local struct via__role via__role __attribute__((tls_model("initial-exec")));
 
-// In a forked child: this thread runs no loop of the child's.  Functions of coroutines go on.
+// In a forked child: this thread runs no loop of the child's.  Functions of coroutines go on, and local
+// values stay.
 void via__role_reset(void);
 
 // A loop and a place for failures that are set aside.

@@ -99,6 +99,7 @@ struct via__call_extra {
     void (*destroy)(void *arg);
     const char *name;
     int64_t deadline_ns;
+    struct via__locals *locals;        // that the function begins with, until it has begun
     struct via__call_control *control; // NULL without deadline, hook and interrupt
 };
 
@@ -129,8 +130,10 @@ struct via__frame {
     struct via__failure failure, *outer_failure; // its function's, and the one around
     int status, code;                            // from VIA__STAGE_RELEASES on, with the message
     void *value;
-    int64_t started_ns; // of a call within a call
-    int expired;        // claimed at its deadline: that made lives, which go with the frame
+    int64_t started_ns;               // of a call within a call
+    struct via__locals *outer_locals; // of the thread, while the function has its own
+    int has_locals;
+    int expired; // claimed at its deadline: that made lives, which go with the frame
     int allocated;
 };
 

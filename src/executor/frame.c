@@ -39,6 +39,7 @@ static void end_function(struct via__frame *frame)
 {
     struct via__call_extra *extra = via__job_extra(frame->cf);
     via__frame_returned(frame);
+    via__frame_leave_locals(frame);
     if (extra && extra->control)
         via__control_leave(extra->control);
     free(frame->bytes.out);

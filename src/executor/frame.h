@@ -18,6 +18,9 @@ void via__frame_push_ended(struct via__frame *frame);
 // The function has returned, or has ended its thread.
 void via__frame_returned(struct via__frame *frame);
 
+// Puts the thread's local values back, if the function had its own.
+void via__frame_leave_locals(struct via__frame *frame);
+
 // The future is done and its callbacks have run.
 void via__frame_pop(struct via__frame *frame);
 

@@ -9,6 +9,7 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/locals.h"
 #include "base/lock.h"
 #include "base/role.h"
 #include "executor/executor.h"
@@ -164,6 +165,8 @@ void via__job_dispose(via_cfuture *cf, void *arg)
         via__timekeeper_remove(extra->control);
     free(extra->in);
     extra->in = NULL;
+    via__locals_unref(extra->locals);
+    extra->locals = NULL;
     if (extra->destroy)
         extra->destroy(arg);
 }
@@ -266,6 +269,25 @@ void via__job_complete(struct via__frame *frame)
     via__cf_finish(frame->cf, frame->status, frame->code, value, message);
 }
 
+// The function runs with the values that it was given, and the thread's come back after it.
+static void enter_locals(struct via__frame *frame, struct via__call_extra *extra)
+{
+    frame->has_locals = 1;
+    frame->outer_locals = via__role.locals;
+    via__role.locals = extra->locals;
+    extra->locals = NULL;
+}
+
+void via__frame_leave_locals(struct via__frame *frame)
+{
+    if (!frame->has_locals)
+        return;
+    struct via__locals *locals = via__role.locals;
+    frame->has_locals = 0;
+    via__role.locals = frame->outer_locals;
+    via__locals_unref(locals);
+}
+
 static void run_claimed(via_cfuture *cf, struct via__frame *frame)
 {
     struct via__call_extra *extra = via__job_extra(cf);
@@ -274,8 +296,11 @@ static void run_claimed(via_cfuture *cf, struct via__frame *frame)
     // A request that came before via__control_enter() found no function to stop: so there is none to be run.
     int wanted = !control || via__control_enter(control);
     via__frame_push(frame);
+    if (extra && extra->locals)
+        enter_locals(frame, extra);
     int returned = wanted ? call_function(frame, extra, &result) : VIA_ECANCELED;
     via__frame_returned(frame);
+    via__frame_leave_locals(frame);
     if (control)
         via__control_leave(control);
     frame->status = judge(frame, returned, &frame->code);

@@ -89,6 +89,7 @@ int via_runner_new(const struct via_runner_options *options, via_runner **runner
         free(fresh);
         return status;
     }
+    fresh->locals = via__locals_share();
     via__sigint_init(&fresh->sigint, fresh->loop, on_sigint);
     if (options->debug)
         (void)via_loop_set_debug(fresh->loop, 1);
@@ -159,17 +160,39 @@ static void forget_run(via_runner *runner)
     runner->described = NULL;
 }
 
-static int run_main(via_runner *runner, via_task_fn main, void *arg)
+// Main tasks go on with the local values of the one before.
+static void make_main(via_runner *runner, via_task_fn main, void *arg)
 {
     const struct via_task_options options = {.name = runner->name, .stack_bytes = runner->stack_bytes};
+    struct via__locals *outer = via__role.locals;
+    via__role.locals = runner->locals;
     runner->main = via_create_task_with(runner->loop, main, arg, &options);
-    if (!runner->main->loop)
+    runner->locals = via__role.locals;
+    via__role.locals = outer;
+    if (via__is_task(runner->main))
+        via__task_of(runner->main)->keeps_locals = 1;
+}
+
+static void take_locals(via_runner *runner)
+{
+    struct via__task *task = via__task_of(runner->main);
+    struct via__locals *before = runner->locals;
+    runner->locals = task->locals;
+    task->locals = NULL;
+    via__locals_unref(before);
+}
+
+static int run_main(via_runner *runner, via_task_fn main, void *arg)
+{
+    make_main(runner, main, arg);
+    if (!runner->main->loop || runner->main->state != VIA_PENDING)
         return via_future_result(runner->main, NULL);
     int status = via_loop_run_until_complete(runner->loop, runner->main);
     if (status == VIA_EDEADLK)
         report_deadlock(runner);
     if (runner->main->state == VIA_PENDING)
         end_main(runner);
+    take_locals(runner);
     return judge(runner, status);
 }
 
@@ -232,6 +255,7 @@ via_runner *via_runner_free(via_runner *runner)
         return NULL;
     }
     forget_run(runner);
+    via__locals_unref(runner->locals);
     via_loop_unref(runner->loop);
     free(runner->name);
     free(runner);

@@ -11,13 +11,14 @@
 struct via_runner {
     via_loop *loop;
     struct via__sigint sigint;
-    via_future *main;   // of the last run, which may be going on
-    int status;         // of the last run
-    char *described;    // the tasks, when nothing was left to wait for
-    int is_running;     // a run is going on
-    int is_interrupted; // SIGINT has cancelled the main task
-    int must_stop;      // SIGINT has come too often to wait for anything
-    int drains;         // tasks that are left are waited for, not cancelled
+    via_future *main;           // of the last run, which may be going on
+    int status;                 // of the last run
+    char *described;            // the tasks, when nothing was left to wait for
+    int is_running;             // a run is going on
+    int is_interrupted;         // SIGINT has cancelled the main task
+    int must_stop;              // SIGINT has come too often to wait for anything
+    struct via__locals *locals; // the main tasks'
+    int drains;                 // tasks that are left are waited for, not cancelled
     int handle_sigint;
     char *name;
     size_t stack_bytes;

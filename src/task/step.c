@@ -84,11 +84,23 @@ static void lost(struct via__fiber *fiber)
 {
     struct via__task *task = task_of_fiber(fiber);
     task->tasks->current = innermost(task->tasks);
+    task->locals = via__role.locals;
+    via__role.locals = task->outer_locals;
     via__task_end(task, VIA_EEXITED);
+}
+
+static void release_locals(struct via__task *task)
+{
+    struct via__locals *locals = task->locals;
+    if (task->keeps_locals)
+        return;
+    task->locals = NULL;
+    via__locals_unref(locals);
 }
 
 static void release(struct via__task *task)
 {
+    release_locals(task);
     via__task_disarm(task);
     if (task->destroy)
         task->destroy(task->arg);
@@ -143,7 +155,11 @@ static void step(struct via__task *task)
     tasks->current = task;
     via__loop_set_function(tasks->loop, (void *)(uintptr_t)task->fn);
     task->refused = 0;
+    task->outer_locals = via__role.locals;
+    via__role.locals = task->locals;
     via__fiber_resume(&task->fiber);
+    task->locals = via__role.locals;
+    via__role.locals = task->outer_locals;
     tasks->current = outer;
     if (task->fiber.state == VIA__FIBER_OVER)
         finish(task);

@@ -78,6 +78,7 @@ static void init(struct via__task *task, struct via__tasks *tasks, via_task_fn f
     task->fn = fn;
     task->arg = arg;
     task->id = ++tasks->created;
+    task->locals = via__locals_share();
     via__list_init(&task->groups);
     tasks->alive++;
     via_future_ref(via__task_future(task)); // its own, until it is done

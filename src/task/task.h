@@ -33,6 +33,7 @@
 #include <viaduct/error.h>
 #include <viaduct/task.h>
 
+#include "base/locals.h"
 #include "bridge/future.h"
 #include "coro/fiber.h"
 #include "loop/timer.h"
@@ -79,10 +80,11 @@ struct via__task {
     void *arg;
     void (*destroy)(void *arg);
     void *result;
-    char *name;              // NULL until somebody asks
-    char *reason;            // of the first request to stop
-    via_future *kept;        // what was awaited last, for its text
-    struct via__list groups; // open task groups
+    char *name;                                // NULL until somebody asks
+    char *reason;                              // of the first request to stop
+    via_future *kept;                          // what was awaited last, for its text
+    struct via__locals *locals, *outer_locals; // while it does not run; those of its resumer while it does
+    struct via__list groups;                   // open task groups
     uint64_t id;
     size_t stack_bytes;
     uint32_t cancelling, masked;
@@ -90,9 +92,10 @@ struct via__task {
     int status;
     unsigned refused; // awaits that failed at once since it last waited
     unsigned char begun, woken, shields;
-    unsigned char deaf;  // it does not heed that it was cancelled: see `ending`
-    unsigned char poked; // its wait is being cut short
-    unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
+    unsigned char keeps_locals; // it does not release them when it is done
+    unsigned char deaf;         // it does not heed that it was cancelled: see `ending`
+    unsigned char poked;        // its wait is being cut short
+    unsigned char armed;        // the timer is set, or due and in the ready queue, where it has a reference
 };
 
 // A loop's.

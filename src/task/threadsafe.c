@@ -34,7 +34,8 @@ struct remote {
     struct via__watch watch;
     via_loop *loop;
     via_future *task;
-    int is_wanted; // somebody has asked for the future
+    struct via__locals *locals; // of its starter
+    int is_wanted;              // somebody has asked for the future
     via_task_fn fn;
     void *arg;
     struct via_task_options options; // its name is ours
@@ -54,6 +55,7 @@ static void leave(struct remote *remote)
     pthread_mutex_unlock(lock);
     free((char *)(uintptr_t)remote->options.name);
     remote->options.name = NULL;
+    via__locals_unref(remote->locals);
     via_cfuture_unref(&remote->cf);
     via__loop_unpin(loop);
 }
@@ -107,7 +109,11 @@ static int on_done(struct via__watch *watch, via_cfuture *task)
 
 static void start(via_loop *loop, struct remote *remote)
 {
+    struct via__locals *outer = via__role.locals;
+    via__role.locals = remote->locals;
     via_future *task = via_create_task_with(loop, remote->fn, remote->arg, &remote->options);
+    remote->locals = via__role.locals; // code of the program may have changed them
+    via__role.locals = outer;
     if (!task->loop) {
         fail(remote, via_future_result(task, NULL));
         return;
@@ -221,6 +227,7 @@ static int copy_options(struct remote *remote, const struct via_task_options *op
 static void discard(struct remote *remote)
 {
     free((char *)(uintptr_t)remote->options.name);
+    via__locals_unref(remote->locals);
     free(remote->cf.extra);
     free(remote);
 }
@@ -235,6 +242,7 @@ static struct remote *make(via_loop *loop, via_task_fn fn, void *arg, const stru
     via__cf_init(&remote->cf, &remote->owner, 2, VIA_PENDING | VIA__OWNED);
     remote->post.kind = &kind;
     remote->loop = loop;
+    remote->locals = via__locals_share();
     remote->fn = fn;
     remote->arg = arg;
     if (copy_options(remote, options) < 0) {
