@@ -246,6 +246,8 @@ static int fork_and_run(void *arg)
     int number = 5;
     void *value = NULL;
     via_runner *runner = arg;
+    if (via_current_task())
+        return 3;
     if (via_runner_run(runner, succeed, NULL, NULL) != VIA_EFORKED || via_runner_close(runner) != VIA_EFORKED)
         return 1;
     return via_run(succeed, &number, &value) == 0 && value == &number ? 0 : 2;
