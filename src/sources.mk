@@ -59,6 +59,8 @@ libviaduct_base_la_SOURCES = \
   src/base/slab.h \
   src/base/thread.c \
   src/base/thread.h \
+  src/base/vclock.c \
+  src/base/vclock.h \
   src/base/version.c \
   src/base/wakefd.c \
   src/base/wakefd.h

@@ -166,6 +166,9 @@ VIA_PUBLIC int via_call_cancelled(void);
 /**
  * Sleeps inside a call; being cancelled ends the sleep at once.
  *
+ * A call that was started by a loop with a virtual clock, or by a call of such a loop, sleeps by that clock:
+ * it is woken when the loop's time has come so far, and takes no time itself.
+ *
  * - Ownership: nothing changes hands.
  * - Threads: the thread that runs the call; in another thread it is a plain sleep.
  * - Blocks: up to `duration_ns`.

@@ -34,8 +34,12 @@ struct via_loop_options {
      * then serves several, and the workers are interrupted less often.  Finished calls and posted callbacks
      * wait for its end.  0 turns it off; the default is 200 us.  A loop that is attached never naps. */
     int64_t nap_ns;
-    int drain_budget;  /**< so many messages of other threads are taken in one tick; default 1024 */
-    int virtual_clock; /**< 1: time stands still, and jumps to the next timer when nothing else can happen */
+    int drain_budget; /**< so many messages of other threads are taken in one tick; default 1024 */
+    /** 1: time stands still, and jumps to the next timer when nothing else can happen.  Calls in flight and
+     *  holds keep it from jumping, but not those calls that wait for it to do so: in via_call_sleep(), or for
+     *  a future that depends on such a sleep or on this loop.  Calls whose sleeps end at one moment go on one
+     *  after the other, in the order in which they were made. */
+    int virtual_clock;
 };
 
 /** What a loop has done: see via_loop_stats(). */

@@ -18,8 +18,9 @@ struct via__failure {
 };
 
 struct via__role {
-    void *loop;  // the via_loop whose callbacks or run function are on this thread's stack
-    void *frame; // the innermost struct via__frame of a call on this thread's stack
+    void *loop;   // the via_loop whose callbacks or run function are on this thread's stack
+    void *vclock; // that loop's struct via__vclock, if its time is virtual
+    void *frame;  // the innermost struct via__frame of a call on this thread's stack
     // Where via_fail() puts what it is told: the innermost function's that can fail so, be it a call's, a
     // coroutine's or a task's; NULL in a loop's callback and outside of all.  Whoever runs such a function
     // sets it, and sets back what it has found.
@@ -40,14 +41,16 @@ void via__role_reset(void);
 // A loop and a place for failures that are set aside.
 struct via__role_outer {
     void *loop;
+    void *vclock;
     struct via__failure *failure;
 };
 
 // From here on this thread runs the loop's callbacks; returns what it did before.
 static inline struct via__role_outer via__role_enter_loop(void *loop)
 {
-    struct via__role_outer outer = {via__role.loop, via__role.failure};
+    struct via__role_outer outer = {via__role.loop, via__role.vclock, via__role.failure};
     via__role.loop = loop;
+    via__role.vclock = NULL;
     via__role.failure = NULL;
     return outer;
 }
@@ -55,6 +58,7 @@ static inline struct via__role_outer via__role_enter_loop(void *loop)
 static inline void via__role_leave_loop(struct via__role_outer outer)
 {
     via__role.loop = outer.loop;
+    via__role.vclock = outer.vclock;
     via__role.failure = outer.failure;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/lock.h"
 #include "bridge/future.h"
+#include "executor/executor.h"
 
 // In the completing thread: hands the call over to the loop, together with the completer's reference.
 static int deliver(struct via__watch *watch, via_cfuture *cf)
@@ -163,6 +164,22 @@ static int request_cancel(via_cfuture *cf, uint32_t state)
 
 static const struct via__owner_ops promise_ops = {.request = request_cancel, .only_here = is_this_thread};
 
+// How many of the calls in flight do not go on before the loop's virtual time does; or fewer, if one does.
+static size_t calls_need_time(via_loop *loop)
+{
+    struct via__bridge *bridge = loop->bridge;
+    size_t count = 0;
+    for (struct via__list *at = bridge->pending.next; at != &bridge->pending; at = at->next) {
+        via_future *future = VIA__CONTAINER_OF(at, via_future, pending);
+        if (!future->in_flight)
+            continue;
+        if (!via__deadlock_needs_time(future->cf, loop->vclock, &bridge->owner))
+            break;
+        count++;
+    }
+    return count;
+}
+
 struct via__bridge *via__bridge_of(via_loop *loop)
 {
     if (loop->bridge)
@@ -180,6 +197,7 @@ struct via__bridge *via__bridge_of(via_loop *loop)
     via__list_init(&bridge->pending);
     via__loop_add_closer(loop, &bridge->closer, close_bridge);
     loop->on_completion = arrive;
+    loop->calls_need_time = calls_need_time;
     loop->on_completion_dropped = arrive_too_late;
     loop->bridge = bridge;
     return bridge;

@@ -38,7 +38,10 @@ static via_future *launch(struct via__bridge *bridge, via_executor *executor, co
     // Relaxed: an option of the loop.
     int described = atomic_load_explicit(&bridge->loop->debug, memory_order_relaxed);
     uint32_t extra = described || (locals && via__role.locals) ? VIA__CALL_EXTRA : 0;
+    void *vclock = via__role.vclock;
+    via__role.vclock = bridge->loop->vclock; // also while the loop does not run
     int status = via__job_init(&pair->cf, executor, call, 2, VIA__SLAB | VIA__DELIVER | extra);
+    via__role.vclock = vclock;
     via__future_init(&pair->future, bridge, &pair->cf, VIA__SORT_CALL);
     if (status < 0) {
         via__pair_fail(pair, status);

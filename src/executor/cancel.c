@@ -66,12 +66,18 @@ static void run_hook(struct via__call_control *control)
 struct sleeper {
     struct via__watch watch;
     struct via__parker parker;
+    struct via__vclock *vclock; // by which it sleeps, or NULL
+    struct via__nap nap;
 };
 
+// Under the hashed lock, so before the sleeper takes its watch off.
 static int wake_sleeper(struct via__watch *watch, via_cfuture *cf)
 {
+    struct sleeper *sleeper = (struct sleeper *)watch;
     (void)cf;
-    via__unpark(&((struct sleeper *)watch)->parker);
+    if (sleeper->vclock)
+        via__vclock_cut(sleeper->vclock, &sleeper->nap);
+    via__unpark(&sleeper->parker);
     return 0;
 }
 
@@ -138,6 +144,48 @@ static int plain_sleep(int64_t deadline_ns)
     return 0;
 }
 
+// Sleeps until the time of the real clock, or until the call is cancelled.
+static void sleep_until(struct sleeper *sleeper, int64_t deadline_ns)
+{
+    int status = 0;
+    while (!via_call_cancelled() && status == 0)
+        status = via__park(&sleeper->parker, deadline_ns);
+}
+
+// Sleeps until the loop's clock has come so far.
+static void sleep_virtually(struct sleeper *sleeper, int64_t duration_ns)
+{
+    struct via__nap *nap = &sleeper->nap;
+    via__deadlock_begin_nap(nap);
+    via__vclock_sleep(sleeper->vclock, nap, duration_ns);
+    while (via__nap_end(nap) == VIA__NAP_NONE)
+        (void)via__park(&sleeper->parker, VIA_FOREVER);
+    via__vclock_leave(sleeper->vclock);
+    via__deadlock_end_nap();
+    if (via__nap_end(nap) == VIA__NAP_CLOSED)
+        sleep_until(sleeper, via__deadline(nap->left_ns));
+}
+
+static void sleep_in_call(via_cfuture *cf, int64_t duration_ns)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    struct sleeper sleeper = {.watch = {.fn = wake_sleeper, .waiter = 1}};
+    int64_t deadline_ns = via__deadline(duration_ns);
+    via__parker_init(&sleeper.parker);
+    if (extra && extra->vclock) {
+        sleeper.vclock = extra->vclock;
+        sleeper.nap = (struct via__nap){.parker = &sleeper.parker, .turn = extra->turn};
+    }
+    if (via__cf_watch(cf, &sleeper.watch)) {
+        if (sleeper.vclock)
+            sleep_virtually(&sleeper, duration_ns);
+        else
+            sleep_until(&sleeper, deadline_ns);
+        via__cf_unwatch(cf, &sleeper.watch);
+    }
+    via__parker_fini(&sleeper.parker);
+}
+
 int via_call_sleep(int64_t duration_ns)
 {
     struct via__frame *frame = via__frame_running();
@@ -147,17 +195,8 @@ int via_call_sleep(int64_t duration_ns)
         return VIA_ECANCELED;
     if (duration_ns <= 0)
         return 0;
-    int64_t deadline_ns = via__deadline(duration_ns);
     if (!frame)
-        return plain_sleep(deadline_ns);
-    struct sleeper sleeper = {.watch = {.fn = wake_sleeper, .waiter = 1}};
-    via__parker_init(&sleeper.parker);
-    int status = 0;
-    if (via__cf_watch(frame->cf, &sleeper.watch)) {
-        while (!via_call_cancelled() && status == 0)
-            status = via__park(&sleeper.parker, deadline_ns);
-        via__cf_unwatch(frame->cf, &sleeper.watch);
-    }
-    via__parker_fini(&sleeper.parker);
+        return plain_sleep(via__deadline(duration_ns));
+    sleep_in_call(frame->cf, duration_ns);
     return via_call_cancelled() ? VIA_ECANCELED : 0;
 }

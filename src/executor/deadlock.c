@@ -15,6 +15,12 @@
  * hangs on the thread that submits it.  A search that met such a strand says so (via__deadlock_unsettled()),
  * and the thread looks again when the pump is in its queue, since it may be the one to run it.
  *
+ * Time.  A call that sleeps by a virtual clock is entered too.  It will come back, so nobody who waits for it
+ * waits for ever; but a second question can be asked of a call, by the loop that has the clock: whether it
+ * could go on while that clock stands still (via__deadlock_needs_time()).  To that one a sleeper leads
+ * nowhere, and neither does a promise of the loop itself, which has nothing else to do.  The loop asks again
+ * when it is told of a change: a thread that has entered and uses a virtual clock tells that.
+ *
  * Everything is under one lock, `search_lock`, which only threads take that are about to sleep anyway.  An
  * executor whose job is pending is alive, and an executor passes through the lock before it is freed
  * (via__deadlock_barrier()), so the search may follow pointers to executors of jobs that it finds pending.
@@ -39,11 +45,14 @@ struct blocked {
     struct via__parker *parker; // to look again
     via_executor *room;         // it waits for room there, and has no targets
     _Atomic int leaving;        // there was room
+    const struct via__nap *nap; // it sleeps, and has no targets
     pthread_t thread;
 };
 
 static pthread_mutex_t search_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct via__list all_blocked = {&all_blocked, &all_blocked};
+static const struct via__vclock *stands; // the clock that stands still, in a search for that; else NULL
+static const struct via__owner *stands_promiser;
 static _Thread_local struct blocked self;
 
 static struct blocked *blocked_runner(const via_cfuture *cf)
@@ -73,11 +82,22 @@ static int may_be_done(const struct blocked *blocked)
     return blocked->all ? possible == blocked->count : possible > 0;
 }
 
+// A call has its clock until its function has returned.
+static struct via__vclock *vclock_of(const struct blocked *blocked)
+{
+    const struct via__frame *frame = blocked->frame;
+    struct via__call_extra *extra =
+        frame && frame->stage == VIA__STAGE_RUNS ? via__job_extra(frame->cf) : NULL;
+    return extra ? extra->vclock : NULL;
+}
+
 // 1 if the thread may come back from its wait.
 static int may_return(struct blocked *blocked)
 {
     if (blocked->visiting)
         return 0;
+    if (blocked->nap)
+        return vclock_of(blocked) != stands || !via__nap_is_asleep(blocked->nap);
     blocked->visiting = 1;
     int possible = blocked->room ? may_find_room(blocked) : may_be_done(blocked);
     blocked->visiting = 0;
@@ -87,8 +107,10 @@ static int may_return(struct blocked *blocked)
 int via__deadlock_progress(via_cfuture *cf)
 {
     uint32_t state = via__cf_state(cf);
-    if (via__state_done(state) || !(state & VIA__JOB))
-        return 1; // done, or a promise or a loop's: who will complete it is not known
+    if (via__state_done(state))
+        return 1;
+    if (!(state & VIA__JOB)) // a promise or a loop's: who will complete it is not known
+        return !stands || cf->owner != stands_promiser;
     if ((state & VIA__STATE_MASK) == VIA_RUNNING) {
         struct blocked *runner = blocked_runner(cf);
         return runner ? may_return(runner) : 1;
@@ -134,6 +156,16 @@ int via__deadlock_thread_progress(pthread_t thread)
     return 1;
 }
 
+// Under the search lock: the loops whose clocks are in use by threads that wait are told of a change.
+static void tell_clocks(void)
+{
+    for (struct via__list *at = all_blocked.next; at != &all_blocked; at = at->next) {
+        struct via__vclock *clock = vclock_of(VIA__CONTAINER_OF(at, struct blocked, link));
+        if (clock)
+            via__vclock_tell(clock);
+    }
+}
+
 void via__deadlock_unsettled(void)
 {
     self.unsettled = 1;
@@ -148,6 +180,7 @@ void via__deadlock_look_again(void)
             via__unpark(blocked->parker);
         blocked->unsettled = 0;
     }
+    tell_clocks();
     pthread_mutex_unlock(&search_lock);
 }
 
@@ -177,6 +210,18 @@ static int help(via_cfuture *cf)
     return 1;
 }
 
+int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock,
+                             const struct via__owner *promiser)
+{
+    pthread_mutex_lock(&search_lock);
+    stands = clock;
+    stands_promiser = promiser;
+    int needs = !via__deadlock_progress(cf);
+    stands = NULL;
+    pthread_mutex_unlock(&search_lock);
+    return needs;
+}
+
 // Enters this thread, if its wait could end.
 static int enter(const struct blocked *wait)
 {
@@ -188,6 +233,8 @@ static int enter(const struct blocked *wait)
     int possible = may_return(&self);
     if (!possible)
         via__list_remove(&self.link);
+    else
+        tell_clocks();
     pthread_mutex_unlock(&search_lock);
     return possible ? 0 : VIA_EDEADLK;
 }
@@ -206,6 +253,16 @@ static void end(void)
     pthread_mutex_lock(&search_lock);
     via__list_remove(&self.link);
     pthread_mutex_unlock(&search_lock);
+}
+
+void via__deadlock_begin_nap(const struct via__nap *nap)
+{
+    (void)enter(&(struct blocked){.nap = nap});
+}
+
+void via__deadlock_end_nap(void)
+{
+    end();
 }
 
 int via__deadlock_begin_room(via_executor *executor)

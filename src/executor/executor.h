@@ -32,6 +32,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/role.h"
+#include "base/vclock.h"
 #include "future/cfuture.h"
 
 // Why an outsider claimed a queued job.
@@ -99,7 +100,9 @@ struct via__call_extra {
     void (*destroy)(void *arg);
     const char *name;
     int64_t deadline_ns;
-    struct via__locals *locals;        // that the function begins with, until it has begun
+    struct via__locals *locals; // that the function begins with, until it has begun
+    struct via__vclock *vclock; // by which it sleeps, with a reference until the payload goes; or NULL
+    uint64_t turn;
     struct via__call_control *control; // NULL without deadline, hook and interrupt
 };
 
@@ -241,6 +244,15 @@ void via__deadlock_install(void);
 void via__deadlock_reset(void);              // in a forked child
 void via__deadlock_barrier(void);            // returns when no search can see what was unlinked before
 int via__deadlock_progress(via_cfuture *cf); // under the search lock
+
+// Tells whether a call cannot go on before the time of a virtual clock moves, as far as that can be known:
+// because it sleeps, or waits for one that does, or for a promise of the clock's loop, which is `promiser`.
+int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock,
+                             const struct via__owner *promiser);
+
+// Brackets of a sleep in a call.
+void via__deadlock_begin_nap(const struct via__nap *nap);
+void via__deadlock_end_nap(void);
 int via__deadlock_blocked_in(via_executor *executor);   // under the search lock: its threads that are blocked
 int via__deadlock_any_progress(via_executor *executor); // under the search lock: one of those may go on
 int via__deadlock_thread_progress(pthread_t thread);    // under the search lock: it is not stuck

@@ -91,12 +91,28 @@ static struct via__call_extra *new_extra(via_cfuture *cf, const struct via_call 
     return extra;
 }
 
+static void use_vclock(struct via__call_extra *extra, struct via__vclock *vclock)
+{
+    extra->vclock = via__vclock_ref(vclock);
+    // Relaxed: it orders the calls of one thread.
+    extra->turn = atomic_fetch_add_explicit(&vclock->turns, 1, memory_order_relaxed);
+}
+
+// The clock of the loop that runs in this thread, or of the call that makes another.
+static struct via__vclock *vclock_here(void)
+{
+    const struct via__frame *frame = via__role.loop ? NULL : via__frame_running();
+    struct via__call_extra *extra = frame ? via__job_extra(frame->cf) : NULL;
+    return extra ? extra->vclock : via__role.vclock;
+}
+
 int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
                   uint32_t flags)
 {
     struct via__call_extra *extra = NULL;
+    struct via__vclock *vclock = vclock_here();
     int status = check_call(executor, call);
-    if (status == 0 && (flags & VIA__CALL_EXTRA || !is_plain(call))) {
+    if (status == 0 && (flags & VIA__CALL_EXTRA || vclock || !is_plain(call))) {
         extra = new_extra(cf, call);
         status = extra ? 0 : VIA_ENOMEM;
     }
@@ -107,6 +123,8 @@ int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call
     }
     via__cf_init(cf, &executor->owner, refs,
                  VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (extra ? VIA__CALL_EXTRA : 0));
+    if (vclock)
+        use_vclock(extra, vclock);
     cf->extra = extra ? &extra->outcome : NULL;
     cf->function = (void (*)(void))call->fn;
     cf->arg = call->arg;
@@ -167,6 +185,7 @@ void via__job_dispose(via_cfuture *cf, void *arg)
     extra->in = NULL;
     via__locals_unref(extra->locals);
     extra->locals = NULL;
+    via__vclock_unref(extra->vclock);
     if (extra->destroy)
         extra->destroy(arg);
 }

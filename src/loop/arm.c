@@ -72,7 +72,7 @@ void via__tick_by(via_loop *loop, int64_t when_ns)
 {
     if (loop->in_tick || when_ns == VIA_FOREVER)
         return;
-    if (loop->is_virtual)
+    if (loop->vclock)
         via__tick_after_poll(loop);
     else
         via__tick_by_real(loop, when_ns);
@@ -109,13 +109,23 @@ int via__loop_outstanding(const via_loop *loop)
     return event_base_get_num_events(loop->base, EVENT_BASE_COUNT_ADDED | EVENT_BASE_COUNT_VIRTUAL) > ours;
 }
 
+// With a virtual clock there is a tick at once if time could move.
+static void arm_for_jump(via_loop *loop)
+{
+    int waits = via__timers_next(loop) != VIA_FOREVER || via__vclock_next(loop->vclock) != VIA_FOREVER;
+    if (waits && !via__time_is_held(loop))
+        via__tick_after_poll(loop);
+    else
+        disarm(loop);
+}
+
 static void arm_for_timers(via_loop *loop)
 {
     int64_t when_ns = via__timers_next(loop);
-    if (when_ns == VIA_FOREVER || (loop->is_virtual && via__loop_awaits_others(loop)))
+    if (loop->vclock)
+        arm_for_jump(loop);
+    else if (when_ns == VIA_FOREVER)
         disarm(loop);
-    else if (loop->is_virtual)
-        via__tick_after_poll(loop);
     else
         arm_at(loop, when_ns);
 }

@@ -7,7 +7,8 @@
  * asleep.
  *
  * `holds` is a count; only its way from 0 and to 0 concerns the loop.  From outside the loop's callbacks that
- * is told by the nudge, a message that does nothing: the tick that takes it looks at the count.
+ * is told by the nudge, a message that does nothing: the tick that takes it looks at the count.  Calls that
+ * sleep by a virtual clock tell the loop so in the same way.
  */
 #include <config.h>
 
@@ -66,8 +67,7 @@ void via__loop_expect(via_loop *loop)
         via__tick_after_poll(loop);
 }
 
-// Has the loop look at its holds.
-static void nudge(via_loop *loop)
+void via__loop_nudge(via_loop *loop)
 {
     if (via__loop_is_here(loop) && loop->in_tick)
         return; // the tick looks when it ends
@@ -85,7 +85,7 @@ int via_loop_hold(via_loop *loop)
         return status;
     // Relaxed: the nudge orders it.
     if (atomic_fetch_add_explicit(&loop->holds, 1, memory_order_relaxed) == 0 && loop->is_attached)
-        nudge(loop);
+        via__loop_nudge(loop);
     return 0;
 }
 
@@ -106,6 +106,6 @@ int via_loop_release(via_loop *loop)
     while (!atomic_compare_exchange_weak_explicit(&loop->holds, &holds, holds - 1, memory_order_release,
                                                   memory_order_relaxed));
     if (holds == 1)
-        nudge(loop);
+        via__loop_nudge(loop);
     return 0;
 }

@@ -86,7 +86,6 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
     loop->linger_ns = linger_that_pays(options->linger_ns);
     loop->drain_budget = options->drain_budget;
     loop->nap_ns = options->base || options->virtual_clock ? 0 : options->nap_ns;
-    loop->is_virtual = options->virtual_clock != 0;
     loop->is_attached = options->base != NULL;
     loop->slow_callback_ns = SLOW_NS;
     loop->generation = via__fork_generation();
@@ -141,6 +140,7 @@ static int add_events(via_loop *loop)
 
 static void free_memory(via_loop *loop)
 {
+    via__vclock_unref(loop->vclock);
     via__wakefd_close(&loop->wake);
     pthread_cond_destroy(&loop->cancel_cond);
     pthread_mutex_destroy(&loop->cancel_lock);
@@ -162,6 +162,19 @@ static int init_base(via_loop *loop, struct event_base *base)
     return status;
 }
 
+static void clock_changed(void *loop)
+{
+    via__loop_nudge(loop);
+}
+
+static int init_clock(via_loop *loop, const struct via_loop_options *options)
+{
+    if (!options->virtual_clock)
+        return 0;
+    loop->vclock = via__vclock_new(loop, clock_changed);
+    return loop->vclock ? 0 : VIA_ENOMEM;
+}
+
 static int make(const struct via_loop_options *options, via_loop **loop)
 {
     size_t bytes = (sizeof **loop + 63) & ~(size_t)63;
@@ -175,7 +188,9 @@ static int make(const struct via_loop_options *options, via_loop **loop)
         return status;
     }
     init_fields(fresh, options);
-    status = init_base(fresh, options->base);
+    status = init_clock(fresh, options);
+    if (status == 0)
+        status = init_base(fresh, options->base);
     if (status < 0) {
         free_memory(fresh);
         return status;
@@ -310,6 +325,8 @@ void via__loop_close_now(via_loop *loop)
     via__loop_pin(loop); // the program may drop the last reference meanwhile
     loop->closing = 1;
     tell_closers(loop);
+    if (loop->vclock)
+        via__vclock_close(loop->vclock);
     drop_queues(loop);
     leave_base(loop);
     if (loop->handles)

@@ -29,6 +29,7 @@
 #include "base/list.h"
 #include "base/role.h"
 #include "base/slab.h"
+#include "base/vclock.h"
 #include "base/wakefd.h"
 #include "loop/inbox.h"
 #include "loop/ready.h"
@@ -102,8 +103,9 @@ struct via_loop {
     uint64_t calls_ended;
 
     int drain_budget;
-    int is_virtual;
-    int64_t virtual_now_ns;
+    struct via__vclock *vclock; // NULL if time is real
+    // The bridge's, with a virtual clock: how many of the calls in flight do not go on before time does.
+    size_t (*calls_need_time)(via_loop *loop);
     int is_attached, keep_pending;
     int stepping;
     int (*idle)(via_loop *loop, void *arg); // see via__loop_run()
@@ -235,6 +237,9 @@ int via__loop_post(via_loop *loop, struct via__post *post);
 // After a message of this thread: if the program has yet to run the attached base in this thread, makes sure
 // that the base does not end before it has looked.
 void via__loop_expect(via_loop *loop);
+
+// Any thread, with a pin or while the loop is not closed: has the loop look whether it may go on.
+void via__loop_nudge(via_loop *loop);
 
 // Sends a completion, as via__loop_post().  `link` comes to `on_completion`, or to `on_completion_dropped`;
 // `has_spare` says that the word after it may be written (see inbox.h).

@@ -78,7 +78,7 @@ int64_t via_loop_time_ns(const via_loop *loop)
     int status = loop ? via__loop_check_thread(loop) : VIA_EINVAL;
     if (status < 0)
         return status;
-    return loop->is_virtual ? loop->virtual_now_ns : via_now_ns();
+    return loop->vclock ? loop->vclock->now_ns : via_now_ns();
 }
 
 int via_loop_stats(via_loop *loop, struct via_loop_stats *stats)

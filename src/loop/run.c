@@ -34,6 +34,7 @@ static int enter_run(via_loop *loop, struct via__role_outer *outer)
         return VIA_ERUNNING;
     via__loop_pin(loop);
     *outer = via__role_enter_loop(loop);
+    via__role.vclock = loop->vclock;
     // Relaxed: for debug checks, which order nothing.
     atomic_store_explicit(&loop->owner, via__loop_thread(), memory_order_relaxed);
     return 0;

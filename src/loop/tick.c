@@ -139,7 +139,7 @@ static int is_look_due(size_t ran)
 // Tells whether the time of the generations is over.  It begins with the first look.
 static int is_late(const via_loop *loop, int64_t *until_ns)
 {
-    if (loop->is_virtual)
+    if (loop->vclock)
         return 0;
     int64_t now_ns = via_now_ns();
     if (!*until_ns)
@@ -163,14 +163,23 @@ static size_t run_prompt(via_loop *loop)
     return ran;
 }
 
-// Time that stands still jumps when nothing else can happen; the poll before this tick has shown that.
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+// Time that stands still jumps when nothing else can happen; the poll before this tick has shown that.  Of
+// the calls whose sleep is over one goes on, when the timers of the same moment have had their turn.
 static void jump_to_timer(via_loop *loop)
 {
-    if (via__loop_awaits_others(loop) || !via__loop_caught_up(loop) || via__something_to_run(loop))
+    if (via__time_is_held(loop) || !via__loop_caught_up(loop) || via__something_to_run(loop))
         return;
-    int64_t when_ns = via__timers_next(loop);
-    if (when_ns != VIA_FOREVER && when_ns > loop->virtual_now_ns)
-        loop->virtual_now_ns = when_ns;
+    int64_t timer_ns = via__timers_next(loop), sleep_ns = via__vclock_next(loop->vclock);
+    int64_t when_ns = earlier(timer_ns, sleep_ns);
+    if (when_ns != VIA_FOREVER && when_ns > loop->vclock->now_ns)
+        via__vclock_set(loop->vclock, when_ns);
+    if (sleep_ns <= loop->vclock->now_ns && timer_ns > loop->vclock->now_ns)
+        via__vclock_wake_first(loop->vclock);
 }
 
 static int next_portion(int budget)
@@ -186,7 +195,7 @@ static size_t run_once(via_loop *loop)
     int budget = loop->drain_budget;
     loop->ticks++;
     budget -= drain(loop, next_portion(budget));
-    if (loop->is_virtual)
+    if (loop->vclock)
         jump_to_timer(loop);
     via__timers_expire(loop);
     size_t count = run_ready(loop);
@@ -200,7 +209,7 @@ static size_t run_once(via_loop *loop)
 static int may_linger(const via_loop *loop)
 {
     return loop->linger_ns && loop->in_flight && !via__something_to_run(loop) && !loop->stepping &&
-           !loop->is_virtual && !loop->close_requested;
+           !loop->vclock && !loop->close_requested;
 }
 
 // While many calls are in flight the next completions are close behind the first.  Taking them together
@@ -234,11 +243,6 @@ static void give_up_lingering(via_loop *loop)
     loop->linger_penalty = !twice ? 1 : twice > LINGER_SKIP_MOST ? LINGER_SKIP_MOST : twice;
     // One more, because the sleep that comes now is counted too.
     loop->linger_skip = loop->linger_penalty + 1;
-}
-
-static int64_t earlier(int64_t a_ns, int64_t b_ns)
-{
-    return a_ns < b_ns ? a_ns : b_ns;
 }
 
 // Spins once within the time that lingering has left.  1 if a message came; 0 if a poll is due, or if
@@ -324,6 +328,7 @@ static void tick(via_loop *loop)
 static void tick_attached(via_loop *loop)
 {
     struct via__role_outer outer = via__role_enter_loop(loop);
+    via__role.vclock = loop->vclock;
     // Relaxed, both: hints for via_loop_is_running() and debug checks, which order nothing.
     atomic_store_explicit(&loop->owner, via__loop_thread(), memory_order_relaxed);
     atomic_store_explicit(&loop->running, 1, memory_order_relaxed);

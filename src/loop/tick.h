@@ -18,6 +18,15 @@ static inline int via__loop_awaits_others(const via_loop *loop)
     return loop->in_flight || atomic_load_explicit(&loop->holds, memory_order_acquire);
 }
 
+// With a virtual clock: somebody else will send something before the time moves.  Calls that sleep, or wait
+// for what needs time themselves, will not.  To be asked before the inbox is looked at.
+static inline int via__time_is_held(via_loop *loop)
+{
+    // Acquire: as above.
+    return atomic_load_explicit(&loop->holds, memory_order_acquire) ||
+           (loop->in_flight && loop->calls_need_time(loop) < loop->in_flight);
+}
+
 // The callbacks of `tick_event` and `wake_event`.
 void via__on_tick(evutil_socket_t fd, short what, void *arg);
 void via__on_wake(evutil_socket_t fd, short what, void *arg);
