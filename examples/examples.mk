@@ -26,3 +26,21 @@ sqlite_httpd_sources = \
   examples/sqlite_httpd/stats.h \
   examples/sqlite_httpd/svg.c \
   examples/sqlite_httpd/svg.h
+GALLERY = \
+  examples/gallery/01_create_task \
+  examples/gallery/02_not_awaited \
+  examples/gallery/03_gather_error \
+  examples/gallery/04_gather_errors \
+  examples/gallery/05_wait_timeout \
+  examples/gallery/06_as_completed \
+  examples/gallery/07_shield \
+  examples/gallery/08_shield_twice
+examples_gallery_01_create_task_LDADD = libviaduct.la
+examples_gallery_02_not_awaited_LDADD = libviaduct.la
+examples_gallery_03_gather_error_LDADD = libviaduct.la
+examples_gallery_04_gather_errors_LDADD = libviaduct.la
+examples_gallery_05_wait_timeout_LDADD = libviaduct.la
+examples_gallery_06_as_completed_LDADD = libviaduct.la
+examples_gallery_07_shield_LDADD = libviaduct.la
+examples_gallery_08_shield_twice_LDADD = libviaduct.la
+SQLITE_GALLERY =

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The examples.  The small ones need the library alone (02_attach also libevent_core); sqlite_httpd is built where
+# The examples.  The small ones and the gallery need the library alone (02_attach also libevent_core); sqlite_httpd is built where
 # libevent_extra and sqlite3 are there, and listed in examples/examples.mk, which tools/update-sources.sh writes.
 
 include examples/examples.mk
@@ -28,7 +28,11 @@ examples_08_progress_LDADD = libviaduct.la
 examples_09_bytes_LDADD = libviaduct.la
 examples_10_generator_LDADD = libviaduct.la
 
+noinst_PROGRAMS += $(GALLERY)
+EXTRA_DIST += examples/gallery/gallery.h
+
 if HAVE_EXAMPLES
+noinst_PROGRAMS += $(SQLITE_GALLERY)
 noinst_PROGRAMS += examples/sqlite_httpd/sqlite_httpd
 examples_sqlite_httpd_sqlite_httpd_SOURCES = $(sqlite_httpd_sources)
 examples_sqlite_httpd_sqlite_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)
@@ -36,9 +40,9 @@ examples_sqlite_httpd_sqlite_httpd_LDADD = libviaduct.la $(EXAMPLES_LIBS) -lm
 endif
 
 TESTS += tests/check_examples.test
-EXTRA_DIST += tests/check_examples.test $(SMALL_EXAMPLES:=.out)
+EXTRA_DIST += tests/check_examples.test $(SMALL_EXAMPLES:=.out) $(GALLERY:=.out) $(SQLITE_GALLERY:=.out)
 
 # What the programs must print is written by hand: without this GNU make would copy a program to its .out.
-small_example_outputs = $(SMALL_EXAMPLES:=.out)
+small_example_outputs = $(SMALL_EXAMPLES:=.out) $(GALLERY:=.out) $(SQLITE_GALLERY:=.out)
 $(small_example_outputs):
 	@:

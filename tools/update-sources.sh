@@ -61,6 +61,18 @@ test_program() {
     printf '%s_LDADD = $(LINK_TEST) %s $(CHECK_LIBS)\n' "$variable" "$2"
 }
 
+# gallery LIBRARIES VARIABLE SOURCES...: prints the programs of the gallery, and what each is linked with.
+gallery() {
+    libraries=$1 variable=$2
+    shift 2
+    printf '%s =' "$variable"
+    for source; do printf ' \\\n  %s' "${source%.c}"; done
+    printf '\n'
+    for source; do
+        printf '%s_LDADD = %s\n' "$(echo "${source%.c}" | sed 's/[^A-Za-z0-9_]/_/g')" "$libraries"
+    done
+}
+
 {
     echo "$header"
     assign viaduct_headers include/viaduct/*.h
@@ -86,6 +98,8 @@ test_program() {
 {
     echo "$header"
     assign sqlite_httpd_sources examples/sqlite_httpd/*.[ch]
+    gallery 'libviaduct.la' GALLERY $(grep -L 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
+    gallery 'libviaduct.la $(EXAMPLES_LIBS)' SQLITE_GALLERY $(grep -l 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
 } >"$new/examples.mk"
 
 rc=0
