@@ -34,7 +34,17 @@ GALLERY = \
   examples/gallery/05_wait_timeout \
   examples/gallery/06_as_completed \
   examples/gallery/07_shield \
-  examples/gallery/08_shield_twice
+  examples/gallery/08_shield_twice \
+  examples/gallery/09_spinner \
+  examples/gallery/10_promise \
+  examples/gallery/12_wrap_future \
+  examples/gallery/13_run \
+  examples/gallery/14_timed \
+  examples/gallery/15_to_thread \
+  examples/gallery/16_wait_for \
+  examples/gallery/17_cancel \
+  examples/gallery/18_one_fails \
+  examples/gallery/19_group_error
 examples_gallery_01_create_task_LDADD = libviaduct.la
 examples_gallery_02_not_awaited_LDADD = libviaduct.la
 examples_gallery_03_gather_error_LDADD = libviaduct.la
@@ -43,4 +53,14 @@ examples_gallery_05_wait_timeout_LDADD = libviaduct.la
 examples_gallery_06_as_completed_LDADD = libviaduct.la
 examples_gallery_07_shield_LDADD = libviaduct.la
 examples_gallery_08_shield_twice_LDADD = libviaduct.la
+examples_gallery_09_spinner_LDADD = libviaduct.la
+examples_gallery_10_promise_LDADD = libviaduct.la
+examples_gallery_12_wrap_future_LDADD = libviaduct.la
+examples_gallery_13_run_LDADD = libviaduct.la
+examples_gallery_14_timed_LDADD = libviaduct.la
+examples_gallery_15_to_thread_LDADD = libviaduct.la
+examples_gallery_16_wait_for_LDADD = libviaduct.la
+examples_gallery_17_cancel_LDADD = libviaduct.la
+examples_gallery_18_one_fails_LDADD = libviaduct.la
+examples_gallery_19_group_error_LDADD = libviaduct.la
 SQLITE_GALLERY =
