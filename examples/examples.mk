@@ -44,7 +44,17 @@ GALLERY = \
   examples/gallery/16_wait_for \
   examples/gallery/17_cancel \
   examples/gallery/18_one_fails \
-  examples/gallery/19_group_error
+  examples/gallery/19_group_error \
+  examples/gallery/21_producer_consumer \
+  examples/gallery/22_delegate \
+  examples/gallery/24_by_hand \
+  examples/gallery/28_set_by_another \
+  examples/gallery/29_filter \
+  examples/gallery/30_template_job \
+  examples/gallery/31_promise_prints \
+  examples/gallery/32_shield_wait_for \
+  examples/gallery/33_async_iterator \
+  examples/gallery/35_own_sleep
 examples_gallery_01_create_task_LDADD = libviaduct.la
 examples_gallery_02_not_awaited_LDADD = libviaduct.la
 examples_gallery_03_gather_error_LDADD = libviaduct.la
@@ -63,4 +73,14 @@ examples_gallery_16_wait_for_LDADD = libviaduct.la
 examples_gallery_17_cancel_LDADD = libviaduct.la
 examples_gallery_18_one_fails_LDADD = libviaduct.la
 examples_gallery_19_group_error_LDADD = libviaduct.la
+examples_gallery_21_producer_consumer_LDADD = libviaduct.la
+examples_gallery_22_delegate_LDADD = libviaduct.la
+examples_gallery_24_by_hand_LDADD = libviaduct.la
+examples_gallery_28_set_by_another_LDADD = libviaduct.la
+examples_gallery_29_filter_LDADD = libviaduct.la
+examples_gallery_30_template_job_LDADD = libviaduct.la
+examples_gallery_31_promise_prints_LDADD = libviaduct.la
+examples_gallery_32_shield_wait_for_LDADD = libviaduct.la
+examples_gallery_33_async_iterator_LDADD = libviaduct.la
+examples_gallery_35_own_sleep_LDADD = libviaduct.la
 SQLITE_GALLERY =
