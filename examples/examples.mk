@@ -54,7 +54,18 @@ GALLERY = \
   examples/gallery/31_promise_prints \
   examples/gallery/32_shield_wait_for \
   examples/gallery/33_async_iterator \
-  examples/gallery/35_own_sleep
+  examples/gallery/35_own_sleep \
+  examples/gallery/36_loop_calls \
+  examples/gallery/37_task_tree \
+  examples/gallery/38_wait_first \
+  examples/gallery/39_done_callback \
+  examples/gallery/41_nobody_will \
+  examples/gallery/42_set_twice \
+  examples/gallery/46a_lock \
+  examples/gallery/46b_event \
+  examples/gallery/46c_condition \
+  examples/gallery/46d_semaphore \
+  examples/gallery/46e_barrier
 examples_gallery_01_create_task_LDADD = libviaduct.la
 examples_gallery_02_not_awaited_LDADD = libviaduct.la
 examples_gallery_03_gather_error_LDADD = libviaduct.la
@@ -83,4 +94,15 @@ examples_gallery_31_promise_prints_LDADD = libviaduct.la
 examples_gallery_32_shield_wait_for_LDADD = libviaduct.la
 examples_gallery_33_async_iterator_LDADD = libviaduct.la
 examples_gallery_35_own_sleep_LDADD = libviaduct.la
+examples_gallery_36_loop_calls_LDADD = libviaduct.la
+examples_gallery_37_task_tree_LDADD = libviaduct.la
+examples_gallery_38_wait_first_LDADD = libviaduct.la
+examples_gallery_39_done_callback_LDADD = libviaduct.la
+examples_gallery_41_nobody_will_LDADD = libviaduct.la
+examples_gallery_42_set_twice_LDADD = libviaduct.la
+examples_gallery_46a_lock_LDADD = libviaduct.la
+examples_gallery_46b_event_LDADD = libviaduct.la
+examples_gallery_46c_condition_LDADD = libviaduct.la
+examples_gallery_46d_semaphore_LDADD = libviaduct.la
+examples_gallery_46e_barrier_LDADD = libviaduct.la
 SQLITE_GALLERY =

@@ -23,12 +23,17 @@ static inline int gallery_clock_is_virtual(void)
     return clock != NULL && strcmp(clock, "virtual") == 0;
 }
 
+static inline void gallery_options_init(struct via_runner_options *options)
+{
+    via_runner_options_init(options);
+    options->loop.virtual_clock = gallery_clock_is_virtual();
+}
+
 static inline int gallery_run(via_task_fn main_task, void *arg, void **result)
 {
     struct via_runner_options options;
     via_runner *runner;
-    via_runner_options_init(&options);
-    options.loop.virtual_clock = gallery_clock_is_virtual();
+    gallery_options_init(&options);
     int rc = via_runner_new(&options, &runner);
     if (rc < 0)
         return rc;
