@@ -2,6 +2,8 @@
 /* Where local values go: into tasks, into functions on threads, and nowhere else. */
 #include "unit/task/run_fixture.h"
 
+#include "support/sanitizers.h"
+
 #include <viaduct/local.h>
 #include <viaduct/threadsafe.h>
 
@@ -229,6 +231,10 @@ TEST(a_task_that_ends_its_thread_leaves_no_value_behind)
 {
     struct via_test_counted values[2] = {{0}};
     struct via_test_thread thread;
+    /* ThreadSanitizer takes pthread_exit() only on the stack that the thread began with, and the loop, which
+     * runs for ever now, is a leak to AddressSanitizer. */
+    if (UNDER_SANITIZER)
+        return;
     via_test_tolerate(VIA_TEST_HEAP | VIA_TEST_DESCRIPTORS, "the loop of the thread is lost");
     ck_assert_int_eq(via_local_new(via_test_counted_destroy, &word), 0);
     via_test_thread_start(&thread, run_to_the_end, values);
