@@ -14,7 +14,8 @@ SMALL_EXAMPLES = \
   examples/07_own_executor \
   examples/08_progress \
   examples/09_bytes \
-  examples/10_generator
+  examples/10_generator \
+  examples/11_watchdog
 
 noinst_PROGRAMS += $(SMALL_EXAMPLES)
 examples_01_hello_LDADD = libviaduct.la
@@ -27,6 +28,7 @@ examples_07_own_executor_LDADD = libviaduct.la
 examples_08_progress_LDADD = libviaduct.la
 examples_09_bytes_LDADD = libviaduct.la
 examples_10_generator_LDADD = libviaduct.la
+examples_11_watchdog_LDADD = libviaduct.la
 
 noinst_PROGRAMS += $(GALLERY)
 EXTRA_DIST += examples/gallery/gallery.h

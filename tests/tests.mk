@@ -504,6 +504,10 @@ VIA_TESTS += tests/unit/debug/test_watchdog.tap
 tests_unit_debug_test_watchdog_tap_SOURCES = tests/unit/debug/test_watchdog.c
 tests_unit_debug_test_watchdog_tap_LDFLAGS = $(WRAPPING)
 tests_unit_debug_test_watchdog_tap_LDADD = $(LINK_TEST) $(LINK_DEBUG) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/debug/test_watchdog_life.tap
+tests_unit_debug_test_watchdog_life_tap_SOURCES = tests/unit/debug/test_watchdog_life.c
+tests_unit_debug_test_watchdog_life_tap_LDFLAGS = $(WRAPPING)
+tests_unit_debug_test_watchdog_life_tap_LDADD = $(LINK_TEST) $(LINK_DEBUG) $(CHECK_LIBS)
 VIA_TESTS += tests/integration/test_exit.tap
 tests_integration_test_exit_tap_SOURCES = tests/integration/test_exit.c
 tests_integration_test_exit_tap_LDFLAGS = $(WRAPPING)
@@ -528,6 +532,7 @@ test_headers = \
   tests/unit/bridge/bridge_fixture.h \
   tests/unit/combine/combine_fixture.h \
   tests/unit/combine/group_fixture.h \
+  tests/unit/debug/watchdog_fixture.h \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \

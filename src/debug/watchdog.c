@@ -241,6 +241,8 @@ static void on_exit_of_process(struct via__exit_node *node)
     pthread_mutex_unlock(&lock);
     if (runs && is_idle)
         pthread_join(thread, NULL);
+    else if (runs)
+        pthread_detach(thread);
     runs = 0;
     pthread_mutex_unlock(&admin);
 }
