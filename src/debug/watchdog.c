@@ -247,8 +247,21 @@ static void on_exit_of_process(struct via__exit_node *node)
     pthread_mutex_unlock(&admin);
 }
 
+// What the thread before this one has seen and told does not count.
+static void forget_the_past(void)
+{
+    pthread_mutex_lock(&lock);
+    for (struct via__list *at = watched_loops.next; at != &watched_loops; at = at->next) {
+        struct via__watched *watched = VIA__CONTAINER_OF(at, struct via__watched, link);
+        watched->beat = 0;
+        watched->reports = 0;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 static int start(const struct via_watchdog_options *wanted)
 {
+    forget_the_past();
     options = *wanted;
     stopping = 0;
     // Relaxed: an option.

@@ -23,13 +23,15 @@ TEST(a_thread_that_has_ended_in_a_callback_is_not_reported)
     struct stuck stuck = {.name = "survivor", .let_go_at = VIA_BLOCKED_WAITS, .enough = 2};
     struct via_test_thread thread;
     via_test_tolerate(VIA_TEST_HEAP | VIA_TEST_DESCRIPTORS, "the loop goes with its thread");
+    struct via_watchdog_options patient = {.threshold_ns = via_test_bound_ns(), .report = hear};
     prepare(&stuck);
     stuck_ones[0] = &stuck;
-    enable();
+    ck_assert_int_eq(via_watchdog_enable(&patient), 0);
     via_loop *lost = open_watched_loop(), *loop = open_watched_loop();
     ck_assert_int_eq(via_call_soon(lost, end_thread, NULL, NULL), 0);
     via_test_thread_start(&thread, run_to_the_end, lost);
     via_test_thread_join(&thread);
+    enable(); /* from here on it seems to be blocked */
     run_task(loop, waiting_task, &stuck);
     disable();
     for (int i = 0; i < atomic_load(&heard_count); i++)
