@@ -17,7 +17,7 @@ static void fill(const via_cfuture *cf, uint32_t state, struct via_outcome *outc
                                     .code = cf->code,
                                     .value = cf->value,
                                     .bytes = extra ? extra->bytes : 0,
-                                    .destroy = extra ? extra->destroy : NULL,
+                                    .destroy = extra && cf->value ? extra->destroy : NULL,
                                     .message = extra ? extra->message : NULL};
 }
 

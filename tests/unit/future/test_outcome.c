@@ -124,6 +124,16 @@ TEST(a_message_stays_after_the_outcome_was_taken)
     via_cfuture_unref(cf);
 }
 
+TEST(a_success_without_a_value_has_no_destructor)
+{
+    via_cfuture *cf = promise();
+
+    ck_assert_int_eq(via_cfuture_set_result(cf, NULL, via_test_counted_destroy), 0);
+    ck_assert(outcome_of(cf).destroy == NULL);
+    via_cfuture_unref(cf);
+}
+
 TEST_MAIN("future/outcome", a_success_has_value_and_destructor, an_error_has_code_and_message_and_no_value,
           a_cancel_has_a_status_and_nothing_else, any_code_arrives_unchanged, a_message_is_copied,
-          a_long_message_arrives_whole, a_message_stays_after_the_outcome_was_taken)
+          a_long_message_arrives_whole, a_message_stays_after_the_outcome_was_taken,
+          a_success_without_a_value_has_no_destructor)
