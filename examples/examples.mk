@@ -48,12 +48,16 @@ GALLERY = \
   examples/gallery/21_producer_consumer \
   examples/gallery/22_delegate \
   examples/gallery/24_by_hand \
+  examples/gallery/25_async_with \
+  examples/gallery/26a_async_generator \
+  examples/gallery/26b_shelves \
   examples/gallery/28_set_by_another \
   examples/gallery/29_filter \
   examples/gallery/30_template_job \
   examples/gallery/31_promise_prints \
   examples/gallery/32_shield_wait_for \
   examples/gallery/33_async_iterator \
+  examples/gallery/34_iterator_and_context \
   examples/gallery/35_own_sleep \
   examples/gallery/36_loop_calls \
   examples/gallery/37_task_tree \
@@ -61,11 +65,13 @@ GALLERY = \
   examples/gallery/39_done_callback \
   examples/gallery/41_nobody_will \
   examples/gallery/42_set_twice \
+  examples/gallery/45_queue_workers \
   examples/gallery/46a_lock \
   examples/gallery/46b_event \
   examples/gallery/46c_condition \
   examples/gallery/46d_semaphore \
-  examples/gallery/46e_barrier
+  examples/gallery/46e_barrier \
+  examples/gallery/48_from_threads
 examples_gallery_01_create_task_LDADD = libviaduct.la
 examples_gallery_02_not_awaited_LDADD = libviaduct.la
 examples_gallery_03_gather_error_LDADD = libviaduct.la
@@ -87,12 +93,16 @@ examples_gallery_19_group_error_LDADD = libviaduct.la
 examples_gallery_21_producer_consumer_LDADD = libviaduct.la
 examples_gallery_22_delegate_LDADD = libviaduct.la
 examples_gallery_24_by_hand_LDADD = libviaduct.la
+examples_gallery_25_async_with_LDADD = libviaduct.la
+examples_gallery_26a_async_generator_LDADD = libviaduct.la
+examples_gallery_26b_shelves_LDADD = libviaduct.la
 examples_gallery_28_set_by_another_LDADD = libviaduct.la
 examples_gallery_29_filter_LDADD = libviaduct.la
 examples_gallery_30_template_job_LDADD = libviaduct.la
 examples_gallery_31_promise_prints_LDADD = libviaduct.la
 examples_gallery_32_shield_wait_for_LDADD = libviaduct.la
 examples_gallery_33_async_iterator_LDADD = libviaduct.la
+examples_gallery_34_iterator_and_context_LDADD = libviaduct.la
 examples_gallery_35_own_sleep_LDADD = libviaduct.la
 examples_gallery_36_loop_calls_LDADD = libviaduct.la
 examples_gallery_37_task_tree_LDADD = libviaduct.la
@@ -100,9 +110,14 @@ examples_gallery_38_wait_first_LDADD = libviaduct.la
 examples_gallery_39_done_callback_LDADD = libviaduct.la
 examples_gallery_41_nobody_will_LDADD = libviaduct.la
 examples_gallery_42_set_twice_LDADD = libviaduct.la
+examples_gallery_45_queue_workers_LDADD = libviaduct.la
 examples_gallery_46a_lock_LDADD = libviaduct.la
 examples_gallery_46b_event_LDADD = libviaduct.la
 examples_gallery_46c_condition_LDADD = libviaduct.la
 examples_gallery_46d_semaphore_LDADD = libviaduct.la
 examples_gallery_46e_barrier_LDADD = libviaduct.la
-SQLITE_GALLERY =
+examples_gallery_48_from_threads_LDADD = libviaduct.la
+SQLITE_GALLERY = \
+  examples/gallery/47_transaction
+examples_gallery_47_transaction_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)
+examples_gallery_47_transaction_LDADD = libviaduct.la $(EXAMPLES_LIBS)

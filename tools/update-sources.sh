@@ -61,15 +61,17 @@ test_program() {
     printf '%s_LDADD = $(LINK_TEST) %s $(CHECK_LIBS)\n' "$variable" "$2"
 }
 
-# gallery LIBRARIES VARIABLE SOURCES...: prints the programs of the gallery, and what each is linked with.
+# gallery VARIABLE FLAGS LIBRARIES SOURCES...: prints the programs of the gallery, and what each is built with.
 gallery() {
-    libraries=$1 variable=$2
-    shift 2
+    variable=$1 flags=$2 libraries=$3
+    shift 3
     printf '%s =' "$variable"
     for source; do printf ' \\\n  %s' "${source%.c}"; done
     printf '\n'
     for source; do
-        printf '%s_LDADD = %s\n' "$(echo "${source%.c}" | sed 's/[^A-Za-z0-9_]/_/g')" "$libraries"
+        program=$(echo "${source%.c}" | sed 's/[^A-Za-z0-9_]/_/g')
+        test -z "$flags" || printf '%s_CPPFLAGS = $(AM_CPPFLAGS) %s\n' "$program" "$flags"
+        printf '%s_LDADD = libviaduct.la%s\n' "$program" "${libraries:+ $libraries}"
     done
 }
 
@@ -98,8 +100,8 @@ gallery() {
 {
     echo "$header"
     assign sqlite_httpd_sources examples/sqlite_httpd/*.[ch]
-    gallery 'libviaduct.la' GALLERY $(grep -L 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
-    gallery 'libviaduct.la $(EXAMPLES_LIBS)' SQLITE_GALLERY $(grep -l 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
+    gallery GALLERY '' '' $(grep -L 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
+    gallery SQLITE_GALLERY '$(EXAMPLES_CFLAGS)' '$(EXAMPLES_LIBS)' $(grep -l 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
 } >"$new/examples.mk"
 
 rc=0

@@ -173,7 +173,7 @@ static size_t calls_need_time(via_loop *loop)
         via_future *future = VIA__CONTAINER_OF(at, via_future, pending);
         if (!future->in_flight)
             continue;
-        if (!via__deadlock_needs_time(future->cf, loop->vclock, &bridge->owner))
+        if (!via__deadlock_needs_time(future->cf, loop->vclock))
             break;
         count++;
     }

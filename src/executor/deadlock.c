@@ -18,8 +18,9 @@
  * Time.  A call that sleeps by a virtual clock is entered too.  It will come back, so nobody who waits for it
  * waits for ever; but a second question can be asked of a call, by the loop that has the clock: whether it
  * could go on while that clock stands still (via__deadlock_needs_time()).  To that one a sleeper leads
- * nowhere, and neither does a promise of the loop itself, which has nothing else to do.  The loop asks again
- * when it is told of a change: a thread that has entered and uses a virtual clock tells that.
+ * nowhere, and neither does a promise of that loop, or a task that was sent to it: it has nothing else to do.
+ * The loop asks again when it is told of a change: a thread that has entered and uses a virtual clock tells
+ * that.
  *
  * Everything is under one lock, `search_lock`, which only threads take that are about to sleep anyway.  An
  * executor whose job is pending is alive, and an executor passes through the lock before it is freed
@@ -33,6 +34,7 @@
 #include "base/lock.h"
 #include "base/role.h"
 #include "executor/executor.h"
+#include "future/wait.h"
 
 struct blocked {
     struct via__list link;
@@ -52,7 +54,6 @@ struct blocked {
 static pthread_mutex_t search_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct via__list all_blocked = {&all_blocked, &all_blocked};
 static const struct via__vclock *stands; // the clock that stands still, in a search for that; else NULL
-static const struct via__owner *stands_promiser;
 static _Thread_local struct blocked self;
 
 static struct blocked *blocked_runner(const via_cfuture *cf)
@@ -110,7 +111,7 @@ int via__deadlock_progress(via_cfuture *cf)
     if (via__state_done(state))
         return 1;
     if (!(state & VIA__JOB)) // a promise or a loop's: who will complete it is not known
-        return !stands || cf->owner != stands_promiser;
+        return !stands || !via__cf_only_here(cf);
     if ((state & VIA__STATE_MASK) == VIA_RUNNING) {
         struct blocked *runner = blocked_runner(cf);
         return runner ? may_return(runner) : 1;
@@ -210,12 +211,10 @@ static int help(via_cfuture *cf)
     return 1;
 }
 
-int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock,
-                             const struct via__owner *promiser)
+int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock)
 {
     pthread_mutex_lock(&search_lock);
     stands = clock;
-    stands_promiser = promiser;
     int needs = !via__deadlock_progress(cf);
     stands = NULL;
     pthread_mutex_unlock(&search_lock);

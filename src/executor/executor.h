@@ -245,10 +245,9 @@ void via__deadlock_reset(void);              // in a forked child
 void via__deadlock_barrier(void);            // returns when no search can see what was unlinked before
 int via__deadlock_progress(via_cfuture *cf); // under the search lock
 
-// Tells whether a call cannot go on before the time of a virtual clock moves, as far as that can be known:
-// because it sleeps, or waits for one that does, or for a promise of the clock's loop, which is `promiser`.
-int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock,
-                             const struct via__owner *promiser);
+// In the thread of the loop whose clock it is: tells whether a call cannot go on before the time of a virtual
+// clock moves, as far as that can be known: because it sleeps, or waits for one that does, or for that loop.
+int via__deadlock_needs_time(via_cfuture *cf, const struct via__vclock *clock);
 
 // Brackets of a sleep in a call.
 void via__deadlock_begin_nap(const struct via__nap *nap);

@@ -21,7 +21,7 @@
 
 _Atomic(const struct via__wait_hooks *) via__wait_hooks;
 
-static int only_here(via_cfuture *cf)
+int via__cf_only_here(via_cfuture *cf)
 {
     // Relaxed: the flags are there from birth.  Only a loop's promise can belong to one thread.
     if ((atomic_load_explicit(&cf->state, memory_order_relaxed) & (VIA__OWNED | VIA__JOB)) != VIA__OWNED)
@@ -38,7 +38,7 @@ static int impossible_here(via_cfuture *const *targets, size_t count, int all)
 {
     size_t impossible = 0;
     for (size_t i = 0; i < count; i++)
-        impossible += (size_t)only_here(targets[i]);
+        impossible += (size_t)via__cf_only_here(targets[i]);
     return all ? impossible > 0 : count > 0 && impossible == count;
 }
 

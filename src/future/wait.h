@@ -4,6 +4,9 @@
 
 #include <viaduct/cfuture.h>
 
+// Tells whether only this thread could complete the future: it belongs to the loop that runs here.
+int via__cf_only_here(via_cfuture *cf);
+
 // Sorts an array of futures and drops what stands there twice; returns how many are left.
 size_t via__unique_futures(via_cfuture **futures, size_t count);
 
