@@ -119,11 +119,11 @@ static int run(struct wait *wait, int64_t timeout_ns)
                                         [VIA_FIRST_COMPLETED] = "one future",
                                         [VIA_FIRST_EXCEPTION] = "an error"};
     count_states(wait);
-    if (is_satisfied(wait))
+    if (timeout_ns == 0 || is_satisfied(wait))
         return (int)wait->done;
     struct via__task *task;
     int status = waits_for_itself(wait) ? VIA_EDEADLK : via__task_check_wait(&task);
-    if (status == 0 && timeout_ns > 0) {
+    if (status == 0) {
         int64_t now_ns = via_loop_time_ns(task->tasks->loop);
         wait->wait.until_ns =
             timeout_ns == VIA_FOREVER ? VIA_FOREVER : via__deadline_after(now_ns, timeout_ns);

@@ -350,6 +350,25 @@ TEST(closing_the_loop_ends_the_wait)
     via_future_unref(promise);
 }
 
+static int look_in_clean_up(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *self = via_current_task(), *futures[] = {done_with(NULL), new_promise()};
+    ck_assert_int_eq(via_task_cancel(self, NULL), VIA_CANCEL_REQUESTED);
+    ck_assert_int_eq(via_wait(futures, 2, 0, VIA_ALL_COMPLETED), 1);
+    ck_assert_int_eq(via_wait(&self, 1, 0, VIA_ALL_COMPLETED), 0);
+    ck_assert_int_eq(via_wait(futures, 2, 1, VIA_ALL_COMPLETED), VIA_ECANCELED);
+    ck_assert_int_eq(via_wait(&self, 1, 1, VIA_ALL_COMPLETED), VIA_EDEADLK);
+    release(futures, 2);
+    return 0;
+}
+
+TEST(a_look_is_no_wait)
+{
+    ck_assert_int_eq(run_main(look_in_clean_up, NULL), 0);
+}
+
 TEST_MAIN("combine/wait", all_completed_waits_for_the_last,
           first_completed_ends_with_the_first_and_leaves_the_others_alone,
           one_that_is_done_when_the_wait_ends_is_counted, a_future_listed_twice_counts_once,
@@ -358,4 +377,4 @@ TEST_MAIN("combine/wait", all_completed_waits_for_the_last,
           a_timeout_is_no_error_and_cancels_nothing,
           what_completes_at_the_same_moment_as_the_timeout_is_counted, bad_arguments_are_refused,
           cancelling_the_wait_leaves_the_futures_alone, in_clean_up_it_waits_only_when_shielded,
-          a_time_limit_around_it_cuts_it_short, closing_the_loop_ends_the_wait)
+          a_time_limit_around_it_cuts_it_short, closing_the_loop_ends_the_wait, a_look_is_no_wait)
