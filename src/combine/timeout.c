@@ -45,8 +45,7 @@ int via_timeout_end(struct via_scope *scope, int status)
     if (task->scopes != scope || scope->kind != VIA__SCOPE_TIMEOUT)
         return VIA_ESTATE;
     via__scope_close(task, scope);
-    if (task->deadline_ns == VIA_FOREVER)
-        via__task_disarm(task);
+    via__task_disarm_stale(task);
     // What is outside of the scope comes first: a request to stop, or a limit that is over as well.
     return status == VIA_ECANCELED && scope->cut && via__task_interrupted(task) == 0 ? VIA_ETIMEDOUT : status;
 }

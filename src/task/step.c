@@ -223,13 +223,11 @@ void via__task_refuse(struct via__task *task)
 int via__task_wait(struct via__task *task, struct via__wait *wait)
 {
     int64_t when_ns = wait->until_ns < task->deadline_ns ? wait->until_ns : task->deadline_ns;
-    int status = when_ns == VIA_FOREVER ? 0 : via__task_arm(task, when_ns);
+    int status = when_ns == VIA_FOREVER && !task->armed ? 0 : via__task_arm(task, when_ns);
     if (status < 0 && !wait->must)
         return status;
     task->waiting = wait;
     via__fiber_suspend_to(&task->fiber);
-    // A timer that nobody waits for any more would keep the loop from noticing that nothing can happen.
-    if (task->armed && task->timer.node.when_ns != task->deadline_ns)
-        via__task_disarm(task);
+    via__task_disarm_stale(task);
     return 0;
 }

@@ -232,6 +232,14 @@ int via__scope_set_when(struct via_scope *scope, int64_t when_ns);
 int via__task_arm(struct via__task *task, int64_t when_ns);
 void via__task_disarm(struct via__task *task);
 
+// Unsets it if it is set to a moment that no limit is at.  A timer that nobody waits for would keep the loop
+// from noticing that nothing can happen.
+static inline void via__task_disarm_stale(struct via__task *task)
+{
+    if (task->armed && task->timer.node.when_ns != task->deadline_ns)
+        via__task_disarm(task);
+}
+
 // await.c
 
 // The `cancel` of a task that waits for one future and nothing else: cancels that.

@@ -579,6 +579,50 @@ TEST(a_limit_of_nan_is_no_number_of_nanoseconds)
     ck_assert_int_eq(limit_ns, 42);
 }
 
+static int sleep_for_ever_shielded(void *arg, void **result)
+{
+    struct via_scope limit, shield;
+    (void)arg;
+    (void)result;
+    ck_assert_int_eq(via_timeout_begin(VIA_S, &limit), 0);
+    ck_assert_int_eq(via_shield_begin(&shield), 0);
+    int status = via_sleep(VIA_FOREVER);
+    ck_assert_int_eq(via_shield_end(&shield), 0);
+    return via_timeout_end(&limit, status);
+}
+
+static int leave_cancelled_group(void *arg, void **result)
+{
+    struct via_scope limit;
+    via_group *group = NULL;
+    (void)arg;
+    (void)result;
+    ck_assert_int_eq(via_group_begin(NULL, &group), 0);
+    ck_assert_int_eq(via_timeout_begin(VIA_S, &limit), 0);
+    ck_assert_int_eq(via_group_cancel(group), 0);
+    ck_assert_int_eq(via_timeout_end(&limit, 0), 0);
+    ck_assert_int_eq(via_group_end(group, 0), 0);
+    via_group_free(group);
+    return via_sleep(VIA_FOREVER);
+}
+
+static void deadlock_now(via_task_fn fn)
+{
+    via_loop *loop = open_task_loop();
+    int64_t began_ns = via_loop_time_ns(loop);
+    via_future *task = create(loop, fn, NULL);
+    ck_assert_int_eq(via_loop_run_until_complete(loop, task), VIA_EDEADLK);
+    ck_assert_int_eq(via_loop_time_ns(loop), began_ns);
+    close_loop(loop);
+    via_future_unref(task);
+}
+
+TEST(a_limit_that_cannot_cut_anything_short_does_not_keep_the_loop_busy)
+{
+    deadlock_now(sleep_for_ever_shielded);
+    deadlock_now(leave_cancelled_group);
+}
+
 TEST_MAIN("combine/timeout", a_limit_cuts_an_await_short_and_the_task_goes_on,
           a_limit_may_be_a_moment_of_the_loops_clock, a_limit_that_is_not_reached_changes_nothing,
           a_limit_may_be_left_open, a_limit_that_is_over_fails_the_first_await,
@@ -598,4 +642,5 @@ TEST_MAIN("combine/timeout", a_limit_cuts_an_await_short_and_the_task_goes_on,
           a_limit_can_be_moved_to_later_to_never_and_back, a_limit_can_be_moved_while_its_task_waits,
           a_limit_that_has_cut_an_await_short_cannot_be_moved, a_limit_belongs_to_a_task,
           limits_end_in_their_task_the_innermost_first, a_section_that_is_open_cannot_be_begun_again,
-          a_limit_that_is_left_open_ends_with_its_task, a_limit_of_nan_is_no_number_of_nanoseconds)
+          a_limit_that_is_left_open_ends_with_its_task, a_limit_of_nan_is_no_number_of_nanoseconds,
+          a_limit_that_cannot_cut_anything_short_does_not_keep_the_loop_busy)
