@@ -21,14 +21,16 @@ static via_future *future_of(struct via__gather *gather)
 
 // ---- the children ----
 
-// Keeps the first error.
+// Keeps the first error, but one of a child's own rather than that a child was cancelled.
 static void note_error(struct via__gather *gather, int status, const struct via_outcome *outcome)
 {
     gather->failed = 1;
-    if (gather->flags & VIA_GATHER_RETURN_ERRORS || gather->status < 0)
+    if (gather->flags & VIA_GATHER_RETURN_ERRORS || (gather->status < 0 && gather->status != VIA_EABORTED))
         return;
+    gather->aborted |= status == VIA_EABORTED;
     gather->status = status;
     gather->code = outcome->code;
+    free(gather->message);
     gather->message = outcome->message ? strdup(outcome->message) : NULL;
 }
 
@@ -167,6 +169,11 @@ static void fail(struct via__gather *gather)
 {
     char *message = gather->message;
     gather->message = NULL;
+    if (gather->aborted && !gather->asked) {
+        gather->status = VIA_EABORTED; // that was the first error
+        free(message);
+        message = NULL;
+    }
     via__promise_finish(future_of(gather), gather->status, gather->status == VIA_EFAILED ? gather->code : 0,
                         NULL, message);
     release(gather);

@@ -23,13 +23,14 @@ struct via__gather {
     struct via__driven driven; // first: the block goes with its future
     struct via__outcomes *outcomes;
     unsigned flags;
-    int status, code; // the first error, or 0
+    int status, code; // the first error, or 0; a child's own rather than VIA_EABORTED
     char *message;
     size_t count;
     size_t pending;         // children that are not known to be done
     size_t begun, to_begin; // children that there are, and that there are to be
     size_t limit;           // of pending ones
     via_task_fn fn;         // gather_map: what makes children
+    unsigned char aborted;  // the first error was that a child had been cancelled
     unsigned char asked;    // to stop
     unsigned char failed;   // some child did not succeed
     unsigned char draining; // it has asked the children to stop for the first error's sake

@@ -383,6 +383,48 @@ TEST(a_gather_that_nobody_awaits_goes_with_its_loop)
     via_future_unref(gather);
 }
 
+static int be_busy_in_clean_up(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    ck_assert_int_eq(via_sleep(VIA_FOREVER), VIA_ECANCELED);
+    return VIA_EBUSY;
+}
+
+static int cancel_first_and_fail_second(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *futures[] = {new_promise(), via_create_task(be_busy_in_clean_up, NULL)};
+    via_future *gather = via_gather(futures, 2, 0);
+    yield_times(1);
+    ck_assert_int_eq(via_future_cancel(gather), VIA_CANCEL_REQUESTED);
+    return via_await(gather, NULL);
+}
+
+TEST(an_error_of_the_clean_up_comes_before_a_child_that_was_cancelled)
+{
+    ck_assert_int_eq(run_main(cancel_first_and_fail_second, NULL), VIA_EBUSY);
+}
+
+static int drain_after_a_cancelled_child(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *first = via_future_ref(new_promise());
+    via_future *futures[] = {first, via_create_task(be_busy_in_clean_up, NULL)};
+    via_future *gather = via_gather(futures, 2, VIA_GATHER_DRAIN);
+    yield_times(1);
+    ck_assert_int_eq(via_future_cancel(first), VIA_CANCEL_NEVER_RAN);
+    via_future_unref(first);
+    return via_await(gather, NULL);
+}
+
+TEST(a_drain_tells_of_the_child_that_was_cancelled_first)
+{
+    ck_assert_int_eq(run_main(drain_after_a_cancelled_child, NULL), VIA_ECANCELED);
+}
+
 TEST_MAIN("combine/gather_cancel", before_they_begin_the_children_never_run,
           while_they_wait_all_children_are_cancelled, with_return_errors_the_gather_is_cancelled_all_the_same,
           cancelling_the_task_that_awaits_it_cancels_all_children, when_the_children_are_done_it_is_too_late,
@@ -395,4 +437,6 @@ TEST_MAIN("combine/gather_cancel", before_they_begin_the_children_never_run,
           a_tower_of_gathers_is_cancelled_on_a_small_stack,
           closing_the_loop_ends_the_children_and_then_the_task,
           callbacks_of_the_program_on_the_children_do_not_keep_the_task_from_its_end,
-          a_gather_that_nobody_awaits_goes_with_its_loop)
+          a_gather_that_nobody_awaits_goes_with_its_loop,
+          an_error_of_the_clean_up_comes_before_a_child_that_was_cancelled,
+          a_drain_tells_of_the_child_that_was_cancelled_first)
