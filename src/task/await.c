@@ -96,9 +96,9 @@ static int wait_until_done(struct via__task *task, via_future *future, int must)
     if (status == 0)
         return suspend_until_done(task, future, must);
     (void)via__future_cancel(future);
-    if (future->state == VIA_PENDING && must)
-        return suspend_until_done(task, future, must);
-    return status;
+    if (future->state != VIA_PENDING)
+        return 0; // it may have a value all the same
+    return must ? suspend_until_done(task, future, must) : status;
 }
 
 void via__task_keep(struct via__task *task, via_future *future)
