@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.
 sqlite_httpd_sources = \
+  examples/sqlite_httpd/callbacks.c \
+  examples/sqlite_httpd/coroutines.c \
   examples/sqlite_httpd/demo.c \
   examples/sqlite_httpd/demo.h \
   examples/sqlite_httpd/driver.c \
@@ -20,6 +22,8 @@ sqlite_httpd_sources = \
   examples/sqlite_httpd/progress.h \
   examples/sqlite_httpd/query.c \
   examples/sqlite_httpd/query.h \
+  examples/sqlite_httpd/request.c \
+  examples/sqlite_httpd/request.h \
   examples/sqlite_httpd/server.c \
   examples/sqlite_httpd/server.h \
   examples/sqlite_httpd/stats.c \

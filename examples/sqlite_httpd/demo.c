@@ -62,10 +62,13 @@ static int phase_serve(struct phase *phase)
     return rc < 0 ? rc : phase->load_failed ? VIA_ENOMEM : 0;
 }
 
-static int phase_run(struct phase *phase, const char *database, int direct)
+static int phase_run(struct phase *phase, const struct demo_options *demo, int direct)
 {
     /* The deadline is out of the way here, so that the loads are the same: what is slow stays slow. */
-    struct server_options options = {.database = database, .direct = direct, .timeout_ns = 30 * VIA_S};
+    struct server_options options = {.database = demo->database,
+                                     .direct = direct,
+                                     .coroutines = demo->coroutines,
+                                     .timeout_ns = 30 * VIA_S};
     int rc = via_loop_new(&phase->loop);
     if (rc == 0)
         rc = via_loop_add_signal_handler(phase->loop, SIGINT, on_signal, NULL);
@@ -147,7 +150,7 @@ int demo_run(const struct demo_options *options)
                                        .count = count,
                                        .duration_ns = duration_ns,
                                        .interrupted = &interrupted};
-        rc = phase_run(&phases[i], options->database, i == DIRECT);
+        rc = phase_run(&phases[i], options, i == DIRECT);
         if (rc == 0 && atomic_load_explicit(&interrupted, memory_order_relaxed))
             rc = VIA_ECANCELED; /* half a run proves nothing */
     }

@@ -8,6 +8,7 @@
 struct demo_options {
     const char *database;
     const char *plot;  /* where the picture goes */
+    int coroutines;    /* as of struct server_options, for the bridged run */
     double seconds;    /* how long each of the two loads takes */
     double fast_per_s; /* searches due per second */
     double slow_per_s; /* scans due per second */

@@ -9,19 +9,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const char usage[] = "usage: sqlite_httpd [--port N] [--direct]        serve until SIGINT or SIGTERM\n"
-                            "       sqlite_httpd --demo [--quick] [--seconds N] [--seed N] [--plot FILE]\n"
-                            "both:  [--database FILE] [--data FILE]\n"
-                            "\n"
-                            "  --port N         listen there on 127.0.0.1; default a free port\n"
-                            "  --direct         run queries on the loop's thread, to see what that does\n"
-                            "  --demo           put load on a server of its own and compare; about 16 s\n"
-                            "  --quick          one second for each half of the demo\n"
-                            "  --seconds N      so many for each half; default 7\n"
-                            "  --seed N         of the demo's random arrivals; default 1\n"
-                            "  --plot FILE      the demo's picture; default sqlite_httpd.svg\n"
-                            "  --database FILE  default sqlite_httpd.db, made on first start\n"
-                            "  --data FILE      default " IMPORT_DATA "\n";
+static const char usage[] =
+    "usage: sqlite_httpd [--port N] [--direct]        serve until SIGINT or SIGTERM\n"
+    "       sqlite_httpd --demo [--quick] [--seconds N] [--seed N] [--plot FILE]\n"
+    "both:  [--coroutines] [--database FILE] [--data FILE]\n"
+    "\n"
+    "  --port N         listen there on 127.0.0.1; default a free port\n"
+    "  --direct         run queries on the loop's thread, to see what that does\n"
+    "  --coroutines     handle requests in tasks, not in callbacks; the same otherwise\n"
+    "  --demo           put load on a server of its own and compare; about 16 s\n"
+    "  --quick          one second for each half of the demo\n"
+    "  --seconds N      so many for each half; default 7\n"
+    "  --seed N         of the demo's random arrivals; default 1\n"
+    "  --plot FILE      the demo's picture; default sqlite_httpd.svg\n"
+    "  --database FILE  default sqlite_httpd.db, made on first start\n"
+    "  --data FILE      default " IMPORT_DATA "\n";
 
 struct program {
     struct server_options server;
@@ -125,6 +127,9 @@ static void set_option(struct program *program, int option)
     case 'i':
         program->server.direct = 1;
         break;
+    case 'c':
+        program->demo.coroutines = program->server.coroutines = 1;
+        break;
     case 'b':
         program->demo.database = program->server.database = optarg;
         break;
@@ -139,17 +144,13 @@ static void set_option(struct program *program, int option)
 
 static void read_options(struct program *program, int argc, char **argv)
 {
-    static const struct option options[] = {{"demo", no_argument, NULL, 'd'},
-                                            {"quick", no_argument, NULL, 'q'},
-                                            {"seconds", required_argument, NULL, 's'},
-                                            {"seed", required_argument, NULL, 'e'},
-                                            {"plot", required_argument, NULL, 'o'},
-                                            {"port", required_argument, NULL, 'p'},
-                                            {"direct", no_argument, NULL, 'i'},
-                                            {"database", required_argument, NULL, 'b'},
-                                            {"data", required_argument, NULL, 'f'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"demo", no_argument, NULL, 'd'},           {"quick", no_argument, NULL, 'q'},
+        {"seconds", required_argument, NULL, 's'},  {"seed", required_argument, NULL, 'e'},
+        {"plot", required_argument, NULL, 'o'},     {"port", required_argument, NULL, 'p'},
+        {"direct", no_argument, NULL, 'i'},         {"coroutines", no_argument, NULL, 'c'},
+        {"database", required_argument, NULL, 'b'}, {"data", required_argument, NULL, 'f'},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         set_option(program, option);

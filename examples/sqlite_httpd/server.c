@@ -1,214 +1,32 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/*
- * Life of a request: evhttp calls on_request() -> the parameters go into a `struct query` -> the query goes
- * to the executor for its kind -> on a worker query_run() builds the whole answer -> on_done(), back on the
- * loop's thread, sends it.  Whatever ends the query early (deadline, client gone, server stopping) only
- * cancels its future; on_done() still comes, so there is one place where requests end.
- */
+/* Who asks for what, and the server's own life.  The life of a request is told in request.h. */
 #include "server.h"
 #include "executors.h"
 #include "listen.h"
 #include "params.h"
 #include "query.h"
+#include "request.h"
 #include "stats.h"
 
-#include <event2/buffer.h>
-#include <event2/event.h>
-#include <event2/http.h>
-#include <event2/bufferevent.h>
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 
 enum { MAX_URI_BYTES = 1000 };
 
 static const int64_t beat_ns = 5 * VIA_MS;
 
-struct request {
-    struct server *server;
-    struct evhttp_request *http;
-    struct event *gone;   /* tells when the client closes its side; NULL if the backend cannot */
-    via_handle *deadline; /* cancels the query when the time is up */
-    via_future *future;
-    int timed_out;
-    LIST_ENTRY(request) link;
-};
-
-struct server {
-    via_loop *loop;
-    struct server_options options;
-    struct evhttp *http;
-    struct evhttp_bound_socket *socket;
-    via_executor *executor[QUERY_KINDS];
-    LIST_HEAD(, request) open;
-    int stopping;
-    via_handle *beat; /* the heart beat, which measures how late the loop is */
-    int64_t beat_due_ns;
-    struct server_figures figures;
-};
-
-static void send_buffer(struct server *server, struct evhttp_request *http, int code, const char *type,
-                        struct evbuffer *body)
-{
-    struct evkeyvalq *headers = evhttp_request_get_output_headers(http);
-    evhttp_add_header(headers, "Content-Type", type);
-    if (code == HTTP_SERVUNAVAIL) {
-        evhttp_add_header(headers, "Retry-After", "1");
-        server->figures.refused++;
-    }
-    if (server->stopping)
-        evhttp_add_header(headers, "Connection", "close");
-    server->figures.served++;
-    evhttp_send_reply(http, code, NULL, body);
-}
-
-/* Refuses a request, and says why in a sentence. */
-static void send_reason(struct server *server, struct evhttp_request *http, int code, const char *reason)
-{
-    struct evbuffer *body = evbuffer_new();
-    if (body != NULL)
-        evbuffer_add_printf(body, "%s\n", reason);
-    send_buffer(server, http, code, "text/plain; charset=utf-8", body);
-    if (body != NULL)
-        evbuffer_free(body);
-}
-
-static int stop_loop(void *loop)
-{
-    return via_loop_stop(loop);
-}
-
-/* The last replies still stand in buffers: give the clients a moment to take them. */
-static void stop_when_idle(struct server *server)
-{
-    if (server->stopping && LIST_EMPTY(&server->open) &&
-        via_call_later(server->loop, 100 * VIA_MS, stop_loop, server->loop, NULL) < 0)
-        via_loop_stop(server->loop);
-}
-
-static void request_free(struct request *request)
-{
-    if (request->gone != NULL)
-        event_free(request->gone);
-    if (request->deadline != NULL)
-        via_handle_cancel(request->deadline);
-    via_handle_unref(request->deadline);
-    via_future_unref(request->future);
-    LIST_REMOVE(request, link);
-    request->server->figures.open--;
-    free(request);
-}
-
-/* Ends a request whose query did not succeed. */
-static void send_failure(struct request *request, const struct via_outcome *outcome)
-{
-    struct server *server = request->server;
-    const char *reason = outcome->message != NULL ? outcome->message : via_status_text(outcome->status);
-    int code = HTTP_INTERNAL;
-    if (outcome->status == VIA_EFAILED)
-        code = outcome->code;
-    else if (request->timed_out || outcome->status == VIA_ETIMEDOUT) {
-        code = 504;
-        reason = "the query took too long";
-    } else if (outcome->status == VIA_EBUSY || outcome->status == VIA_ECANCELED ||
-               outcome->status == VIA_ENOMEM || outcome->status == VIA_EAGAIN) {
-        code = HTTP_SERVUNAVAIL;
-        reason = outcome->status == VIA_EBUSY ? "too many requests are waiting" : reason;
-    }
-    send_reason(server, request->http, code, reason);
-}
-
-static void request_end(struct request *request, const struct via_outcome *outcome)
-{
-    struct server *server = request->server;
-    /* The watch goes before the reply, because sending it may already close the connection. */
-    if (request->gone != NULL)
-        event_del(request->gone);
-    if (outcome->status == 0)
-        send_buffer(server, request->http, HTTP_OK, "application/json", outcome->value);
-    else
-        send_failure(request, outcome);
-    request_free(request);
-    stop_when_idle(server);
-}
-
-static int on_done(via_future *future, void *arg)
-{
-    struct via_outcome outcome = {.status = VIA_EINVAL};
-    via_future_outcome(future, &outcome);
-    request_end(arg, &outcome);
-    return 0;
-}
-
-static int on_deadline(void *arg)
-{
-    struct request *request = arg;
-    request->timed_out = 1;
-    via_future_cancel(request->future);
-    return 0;
-}
-
-static void on_gone(evutil_socket_t fd, short what, void *arg)
-{
-    struct request *request = arg;
-    (void)fd;
-    (void)what;
-    via_future_cancel(request->future);
-}
-
-/* evhttp does not read while it waits for a reply, so it does not see the client leave, and its close
- * callback comes too late to save any work.  EV_CLOSED sees it without reading. */
-static struct event *watch_for_close(struct request *request)
-{
-    struct event_base *base = via_loop_base(request->server->loop);
-    struct bufferevent *stream =
-        evhttp_connection_get_bufferevent(evhttp_request_get_connection(request->http));
-    if ((event_base_get_features(base) & EV_FEATURE_EARLY_CLOSE) == 0)
-        return NULL;
-    struct event *gone = event_new(base, bufferevent_getfd(stream), EV_CLOSED, on_gone, request);
-    if (gone != NULL)
-        event_add(gone, NULL);
-    return gone;
-}
-
-static struct request *request_new(struct server *server, struct evhttp_request *http)
-{
-    struct request *request = calloc(1, sizeof *request);
-    if (request == NULL)
-        return NULL;
-    request->server = server;
-    request->http = http;
-    LIST_INSERT_HEAD(&server->open, request, link);
-    server->figures.open++;
-    return request;
-}
-
 static void start_query(struct server *server, struct evhttp_request *http, struct query *query)
 {
-    struct request *request = request_new(server, http);
+    struct request *request = request_new(server, http, query);
     if (request == NULL) {
         free(query);
         send_reason(server, http, HTTP_SERVUNAVAIL, via_status_text(VIA_ENOMEM));
-        return;
+    } else if (server->options.coroutines && !server->options.direct) {
+        coroutines_start(request);
+    } else {
+        callbacks_start(request);
     }
-    struct via_call call = VIA_CALL(query_run, query);
-    call.destroy = free; /* from here on the query belongs to the call, whatever becomes of it */
-    call.destroy_result = query_free_result;
-    call.cancel = query_cancel;
-    call.cancel_arg = query;
-    call.name = query_name[query->kind];
-    call.deadline_ns = via_now_ns() + server->options.timeout_ns;
-    request->future = via_run_in_executor(server->loop, server->executor[query->kind], &call);
-    int rc = via_future_add_done_callback(request->future, on_done, request);
-    if (rc < 0) {
-        via_future_cancel(request->future);
-        request_end(request, &(struct via_outcome){.status = rc});
-        return;
-    }
-    /* A deadline that cannot be set is no reason to refuse: the one in the call still holds. */
-    via_call_later(server->loop, server->options.timeout_ns, on_deadline, request, &request->deadline);
-    request->gone = watch_for_close(request);
 }
 
 static void on_query(struct server *server, struct evhttp_request *http, enum query_kind kind)

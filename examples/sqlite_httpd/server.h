@@ -14,6 +14,7 @@ struct server_options {
     const char *database; /* the file that import_once() made; borrowed for as long as the server */
     int port;             /* 0 for a free one */
     int direct;           /* 1: run queries on the loop's thread, to show what that does */
+    int coroutines;       /* 1: requests are tasks (coroutines.c); 0: callbacks (callbacks.c) */
     int64_t timeout_ns;   /* how long a request may take; 0 for 2 s */
     size_t max_scans;     /* so many scans may wait; 0 for 16 */
 };
