@@ -7,7 +7,7 @@ BENCH_NOTES =
 bench_programs =
 
 if HAVE_ZLIB
-bench_programs += bench/peers/bench_viaduct
+bench_programs += bench/peers/bench_viaduct bench/peers/task_viaduct
 if HAVE_LIBUV
 bench_programs += bench/peers/bench_uv
 else
@@ -24,20 +24,28 @@ else
 BENCH_NOTES += "Boost.Asio is skipped (Debian: libboost-dev)."
 endif
 if HAVE_GO
-bench_programs += bench/peers/bench_go
+bench_programs += bench/peers/bench_go bench/peers/task_go
 else
 BENCH_NOTES += "Go is skipped (Debian: golang-go)."
+endif
+if HAVE_CARGO
+bench_programs += bench/peers/task_tokio
+else
+BENCH_NOTES += "tokio is skipped (Debian: cargo librust-tokio-dev)."
 endif
 else
 BENCH_NOTES += "The benchmarks need zlib (Debian: zlib1g-dev)."
 endif
 
-EXTRA_PROGRAMS += bench/peers/bench_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio
+EXTRA_PROGRAMS += bench/peers/bench_viaduct bench/peers/task_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio
 
 # -no-install: the program that is measured is then the program itself, not a script that starts it.
 bench_peers_bench_viaduct_SOURCES = bench/peers/bench_viaduct.c $(BENCH_DRIVER)
 bench_peers_bench_viaduct_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_peers_bench_viaduct_LDADD = libviaduct.la $(ZLIB_LIBS)
+bench_peers_task_viaduct_SOURCES = bench/peers/task_viaduct.c bench/peers/measure.c bench/peers/measure.h
+bench_peers_task_viaduct_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_peers_task_viaduct_LDADD = libviaduct.la $(ZLIB_LIBS)
 bench_peers_bench_uv_SOURCES = bench/peers/bench_uv.c $(BENCH_DRIVER)
 bench_peers_bench_uv_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 bench_peers_bench_uv_LDADD = $(LIBUV_LIBS) $(ZLIB_LIBS)
@@ -53,6 +61,27 @@ bench/peers/bench_go: bench/peers/bench_go.go
 	GOCACHE=`pwd`/bench/gocache $(GO) build -o $@ $(srcdir)/bench/peers/bench_go.go
 	@rm -rf bench/gocache
 
+bench/peers/task_go: bench/peers/task_go.go
+	@$(MKDIR_P) bench/peers
+	GOCACHE=`pwd`/bench/gocache-task $(GO) build -o $@ $(srcdir)/bench/peers/task_go.go
+	@rm -rf bench/gocache-task
+
+# With Debian's packages of the crates and nothing from the network.  Cargo writes beside its manifest, so it
+# gets a copy of it.  A machine whose crates do not do goes without.
+CRATES = /usr/share/cargo/registry
+CARGO_OFFLINE = --offline --config 'source.crates-io.replace-with="debian"' \
+  --config 'source.debian.directory="$(CRATES)"'
+
+bench/peers/task_tokio: bench/peers/task_tokio.toml bench/peers/task_tokio.rs
+	@rm -rf bench/tokio
+	@$(MKDIR_P) bench/peers bench/tokio/src
+	@cp $(srcdir)/bench/peers/task_tokio.toml bench/tokio/Cargo.toml
+	@cp $(srcdir)/bench/peers/task_tokio.rs bench/tokio/src/main.rs
+	cd bench/tokio && if CARGO_HOME=`pwd`/home $(CARGO) build -q --release $(CARGO_OFFLINE) ; \
+	  then cp target/release/task_tokio ../peers ; \
+	  else echo "tokio is skipped: it could not be built (Debian: librust-tokio-dev)." ; fi
+	@rm -rf bench/tokio
+
 bench: $(bench_programs)
 	@for note in $(BENCH_NOTES) ; do echo "$$note" ; done
 if HAVE_ZLIB
@@ -66,8 +95,11 @@ endif
 .PHONY: bench
 
 CLEANFILES += bench/peers/bench_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio \
-  bench/peers/bench_go bench/out/samples.tsv bench/out/medians.tsv bench/out/RESULTS.md bench/out/results.svg
+  bench/peers/bench_go bench/peers/task_viaduct bench/peers/task_go bench/peers/task_tokio \
+  bench/out/samples.tsv bench/out/medians.tsv bench/out/RESULTS.md bench/out/results.svg
 
 EXTRA_DIST += bench/RESULTS.md bench/results.svg bench/README.md bench/run.py bench/report.py bench/plot.py bench/peers/bench_go.go bench/peers/bench_python.py \
   bench/peers/bench_viaduct.c bench/peers/bench_uv.c bench/peers/bench_glib.c bench/peers/bench_asio.cpp \
-  bench/peers/driver.c bench/peers/measure.c bench/peers/measure.h bench/peers/peer.h
+  bench/peers/driver.c bench/peers/measure.c bench/peers/measure.h bench/peers/peer.h \
+  bench/peers/task_viaduct.c bench/peers/task_go.go bench/peers/task_tokio.rs bench/peers/task_tokio.toml \
+  bench/peers/task_python.py

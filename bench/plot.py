@@ -22,6 +22,15 @@ PANELS_METRICS = (
     ("d", "posts_per_s", ""),
     ("e", "p99_ns", ""),
     ("f", "efficiency_pct", ""),
+    ("t1", "ns_per_task", ""),
+    ("t2", "ns_per_await", ""),
+    ("t3", "ns_per_await", ""),
+    ("t4", "ns_per_yield", ""),
+    ("t5", "cpu_ns_per_sleeper", ""),
+    ("t5", "bytes_per_sleeper", ""),
+    ("t6", "p50_ns", ""),
+    ("t7", "ns_per_coroutine", ""),
+    ("t8", "ns_per_step", ""),
 )
 COLOURS = {"viaduct": "#1b6ca8", "go": "#e08e0b", "asio": "#6a994e", "glib": "#9c6ade", "cpython": "#b0413e"}
 COLUMNS, PANEL_WIDTH, PANEL_HEIGHT = 3, 330, 230

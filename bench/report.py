@@ -25,6 +25,15 @@ METRICS = {
     "cpu_ns_per_post": ("CPU per post", "ns", 1, False),
     "burns_per_s": ("burns/s", "", 1, True),
     "efficiency_pct": ("of two plain threads' speed", "%", 1, True),
+    "ns_per_task": ("create, run and join", "ns", 1, False),
+    "ns_per_await": ("an await", "ns", 1, False),
+    "ns_per_yield": ("a yield", "ns", 1, False),
+    "cpu_ns_per_sleeper": ("CPU per sleeper", "us", 1e-3, False),
+    "bytes_per_sleeper": ("memory per sleeper", "bytes", 1, False),
+    "callback_p50_ns": ("p50 of the round trip with a callback", "us", 1e-3, False),
+    "added_ns": ("added to it by an await", "ns", 1, False),
+    "ns_per_coroutine": ("create, run and free", "ns", 1, False),
+    "ns_per_step": ("next and yield", "ns", 1, False),
 }
 TITLES = {
     "a": "Round trip, one call in flight",
@@ -34,6 +43,14 @@ TITLES = {
     "d": "Posts to the loop",
     "e": "1 ms timer while the pool burns CPU",
     "f": "Calls of 100 us of real work",
+    "t1": "A task is created, runs and is joined",
+    "t2": "Await of a future that is done",
+    "t3": "Await of a pending future: ping-pong of two tasks",
+    "t4": "Two tasks that yield in turn",
+    "t5": "Sleepers",
+    "t6": "Await of a call on a thread",
+    "t7": "A coroutine is created, runs and is freed, without a loop",
+    "t8": "A step of a generator, without a loop",
 }
 SHOWN = {
     "a": ("p50_ns", "p99_ns", "cpu_ns_per_trip", "idle_cpu_us"),
@@ -43,6 +60,14 @@ SHOWN = {
     "d": ("posts_per_s", "cpu_ns_per_post"),
     "e": ("p50_ns", "p99_ns", "burns_per_s"),
     "f": ("efficiency_pct",),
+    "t1": ("ns_per_task",),
+    "t2": ("ns_per_await",),
+    "t3": ("ns_per_await",),
+    "t4": ("ns_per_yield",),
+    "t5": ("cpu_ns_per_sleeper", "bytes_per_sleeper"),
+    "t6": ("p50_ns", "callback_p50_ns", "added_ns"),
+    "t7": ("ns_per_coroutine",),
+    "t8": ("ns_per_step",),
 }
 
 # Viaduct's figure in `param` is held against the peer's in `peer_param`, or against a fixed bound if peer is None.
@@ -69,7 +94,28 @@ def all_targets():
     targets.append(Target("e", 4, "nice19", "p99_ns", None, None, "<=", 200e3))
     targets.append(Target("f", 2, "2000", "efficiency_pct", None, None, ">=", 97))
     targets.append(Target("f", 2, "4", "efficiency_pct", None, None, ">=", 95))
+    targets += task_targets()
     return sorted(targets, key=lambda t: list(TITLES).index(t.workload))
+
+
+def task_targets():
+    targets = []
+    for workload, metric, param, bound in (
+        ("t1", "ns_per_task", "-", 150),
+        ("t2", "ns_per_await", "same", 10),
+        ("t2", "ns_per_await", "fresh", None),
+        ("t3", "ns_per_await", "-", 80),
+        ("t4", "ns_per_yield", "-", 50),
+    ):
+        if bound:
+            targets.append(Target(workload, 1, param, metric, None, None, "<=", bound))
+        for peer in ("tokio", "go") if param != "same" else ():
+            targets.append(Target(workload, 1, param, metric, peer, param, "<=", 0.5))
+    for param in ("100000", "1000000"):
+        targets.append(Target("t5", 1, param, "cpu_ns_per_sleeper", None, None, "<=", 7000))
+        targets.append(Target("t5", 1, param, "bytes_per_sleeper", None, None, "<=", 4600))
+    targets.append(Target("t6", 1, "-", "added_ns", None, None, "<=", 250))
+    return targets
 
 
 # Why a peer can be ahead; shown only where it is.
@@ -91,6 +137,10 @@ REASONS = {
 
 def place(workload, workers, param):
     """Words for a cell: so many workers, so many calls in flight, which variant."""
+    if workload.startswith("t"):
+        return {"-": "one thread", "same": "the same one again", "fresh": "made and completed first"}.get(
+            param, f"{param} of them"
+        )
     words = f"{workers} {'thread' if workload == 'd' else 'worker'}{'s' if workers > 1 else ''}"
     if param.isdigit():
         return f"{words}, {param} in flight"

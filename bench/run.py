@@ -8,6 +8,7 @@ cell, after a warm-up pass.  Each sample notes how much of the machine other pro
 
 import argparse
 import fnmatch
+import glob
 import os
 import re
 import resource
@@ -20,19 +21,51 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).resolve().parent
-PEERS = ("viaduct", "libuv", "glib", "asio", "go", "cpython")
-QUICK_PEERS = ("viaduct", "libuv", "go")
+PEERS = ("viaduct", "libuv", "glib", "asio", "go", "tokio", "cpython")
+CALL_PEERS = ("viaduct", "libuv", "glib", "asio", "go", "cpython")
+QUICK_PEERS = ("viaduct", "libuv", "go", "tokio")
 PROGRAMS = {"viaduct": "bench_viaduct", "libuv": "bench_uv", "glib": "bench_glib", "asio": "bench_asio", "go": "bench_go"}
+TASK_PROGRAMS = {"viaduct": "task_viaduct", "go": "task_go", "tokio": "task_tokio"}
 # What one run of each workload takes at first guess, in seconds; measured times replace it.
-GUESS_S = {"a": 0.6, "b": 0.4, "c": 0.6, "crss": 0.8, "d": 0.4, "e": 1.0, "f": 1.3}
+GUESS_S = {"a": 0.6, "b": 0.4, "c": 0.6, "crss": 0.8, "d": 0.4, "e": 1.0, "f": 1.3, "t5": 6}
 TIMEOUT_S = 60
+TOKIO_MANIFESTS = "/usr/share/cargo/registry/tokio-1.*/Cargo.toml"
 
 Cell = namedtuple("Cell", "workload workers param peers")
 Sample = namedtuple("Sample", "round workload peer workers param metric value foreign_pct")
 
 
+def is_task_workload(workload):
+    return workload.startswith("t")
+
+
+def task_cells():
+    """The cells of tasks and coroutines; a million sleepers would take CPython a minute."""
+    cells = [
+        ("t1", "-", ("viaduct", "go", "tokio", "cpython")),
+        ("t2", "same", ("viaduct", "cpython")),
+        ("t2", "fresh", ("viaduct", "go", "tokio", "cpython")),
+        ("t3", "-", ("viaduct", "go", "tokio", "cpython")),
+        ("t4", "-", ("viaduct", "go", "tokio", "cpython")),
+        ("t5", "100000", ("viaduct", "go", "tokio", "cpython")),
+        ("t5", "1000000", ("viaduct", "go", "tokio")),
+        ("t6", "-", ("viaduct", "tokio", "cpython")),
+        ("t7", "-", ("viaduct", "cpython")),
+        ("t8", "-", ("viaduct", "cpython")),
+    ]
+    return [Cell(workload, 1, param, peers) for workload, param, peers in cells]
+
+
 def all_cells(peers):
     """Every cell in the order of the report; Viaduct's variants stand beside the cell they vary."""
+    cells = call_cells(tuple(peer for peer in peers if peer in CALL_PEERS))
+    for cell in task_cells():
+        cells.append(cell._replace(peers=tuple(peer for peer in cell.peers if peer in peers)))
+    return cells
+
+
+def call_cells(peers):
+    """The cells of calls on threads, and of the loop."""
     cells = []
     for workers in (1, 2, 4):
         cells.append(Cell("a", workers, "-", peers))
@@ -57,18 +90,32 @@ def chosen(cells, patterns):
     return [cell for cell in cells if not patterns or any(matches(cell, p) for p in patterns)]
 
 
+def programs_of(peer):
+    """The program for calls and the one for tasks, as far as the peer has them."""
+    return [table[peer] for table in (PROGRAMS, TASK_PROGRAMS) if peer in table]
+
+
 def commands(directory, peers):
-    """How each peer is started; peers whose program is not there are left out, with a note."""
+    """How each program is started, by its name; those that were not built are left out, with a note."""
     found = {}
     directory = directory.resolve()
     for peer in peers:
-        if peer == "cpython":
-            found[peer] = [sys.executable, "-B", str(HERE / "peers" / "bench_python.py")]
-        elif os.access(directory / PROGRAMS[peer], os.X_OK):
-            found[peer] = [str(directory / PROGRAMS[peer])]
-        else:
-            print(f"{peer} is left out: {directory / PROGRAMS[peer]} was not built")
+        for program in programs_of(peer):
+            if os.access(directory / program, os.X_OK):
+                found[program] = [str(directory / program)]
+            else:
+                print(f"{peer} is left out where it needs {directory / program}, which was not built")
+    for script in ("bench_python", "task_python"):
+        if "cpython" in peers:
+            found[script] = [sys.executable, "-B", str(HERE / "peers" / f"{script}.py")]
     return found
+
+
+def program_for(workload, peer):
+    """The name of the program that runs a workload for a peer."""
+    if peer == "cpython":
+        return "task_python" if is_task_workload(workload) else "bench_python"
+    return (TASK_PROGRAMS if is_task_workload(workload) else PROGRAMS).get(peer)
 
 
 class Load:
@@ -153,19 +200,22 @@ def planned_runs(cells, rounds, available):
     runs = []
     for round_number in range(1, rounds + 1):
         for index, cell in enumerate(cells):
-            peers = [peer for peer in cell.peers if peer in available]
+            peers = [peer for peer in cell.peers if program_for(cell.workload, peer) in available]
             shift = (round_number + index) % len(peers) if peers else 0
             runs += [(round_number, cell, peer) for peer in peers[shift:] + peers[:shift]]
     return runs
 
 
-def warm_up(available):
+def warm_up(runs, available):
     """Cold caches and sleeping processors would punish whoever runs first."""
-    cells = [Cell("b", 2, "256", ()), Cell("f", 2, "2000", ())]
+    cells = [Cell("b", 2, "256", ()), Cell("f", 2, "2000", ()), Cell("t1", 1, "-", ()), Cell("t4", 1, "-", ())]
+    kinds = {is_task_workload(cell.workload) for _round, cell, _peer in runs}
     print("warming up")
     for cell in cells:
-        for peer, command in available.items():
-            run_program(command, cell, peer, 0)
+        for peer in PEERS:
+            program = program_for(cell.workload, peer)
+            if program in available and is_task_workload(cell.workload) in kinds:
+                run_program(available[program], cell, peer, 0)
 
 
 def run_all(runs, available):
@@ -173,7 +223,7 @@ def run_all(runs, available):
     progress = Progress([(cell, peer) for _round, cell, peer in runs])
     for round_number, cell, peer in runs:
         start_s = time.monotonic()
-        found, note = run_program(available[peer], cell, peer, round_number)
+        found, note = run_program(available[program_for(cell.workload, peer)], cell, peer, round_number)
         samples += found
         if note and note not in notes:
             notes.append(note)
@@ -197,7 +247,7 @@ def first_match(pattern, path):
     return found.group(1) if found else "unknown"
 
 
-def describe_machine(available):
+def describe_machine(peers):
     """What the report says about where and when it was made."""
     versions = {
         "libevent": output_of("pkg-config", "--modversion", "libevent_core"),
@@ -205,10 +255,11 @@ def describe_machine(available):
         "glib": output_of("pkg-config", "--modversion", "glib-2.0"),
         "asio": first_match(r'BOOST_LIB_VERSION "([\d_]+)"', "/usr/include/boost/version.hpp"),
         "go": output_of("go", "env", "GOVERSION").removeprefix("go"),
+        "tokio": first_match(r'^version = "(.+)"$', max(glob.glob(TOKIO_MANIFESTS), default="")),
         "cpython": ".".join(str(part) for part in sys.version_info[:3]),
     }
     names = {"asio": "Boost", "glib": "GLib", "go": "Go", "cpython": "CPython"}
-    shown = [f"{names.get(k, k)} {v}" for k, v in versions.items() if k in available or k == "libevent"]
+    shown = [f"{names.get(k, k)} {v}" for k, v in versions.items() if k in peers or k == "libevent"]
     cpu = first_match(r"^model name\s*:\s*(.+)$", "/proc/cpuinfo")
     commit = output_of("git", "rev-parse", "--short=12", "HEAD") or "none"
     if commit != "none" and output_of("git", "status", "--porcelain", "--", "../src", "../include"):
@@ -227,7 +278,7 @@ def parse_arguments():
     parser.add_argument("--programs", type=Path, default=Path("bench/peers"), help="where the built programs are")
     parser.add_argument("--out", type=Path, default=Path("bench/out"), help="where the results go")
     parser.add_argument("--rounds", type=int, help="samples of each cell (default 5; 3 with --quick)")
-    parser.add_argument("--quick", action="store_true", help="Viaduct, libuv and Go only, 3 rounds: about 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="Viaduct, libuv, Go and tokio only, 3 rounds: about 5 minutes")
     parser.add_argument("--only", action="append", metavar="CELL", help="a workload, or workload/workers/param; repeatable")
     parser.add_argument("--peers", help="names with commas between")
     return parser.parse_args()
@@ -244,9 +295,9 @@ def main():
     runs = planned_runs(cells, options.rounds or (3 if options.quick else 5), available)
     if not runs:
         sys.exit("nothing to run")
-    warm_up(available)
+    warm_up(runs, available)
     samples, notes = run_all(runs, available)
-    report.write(samples, notes, describe_machine(available), options.out)
+    report.write(samples, notes, describe_machine({peer for _round, _cell, peer in runs}), options.out)
     sys.exit(1 if any(note.startswith("viaduct") for note in notes) else 0)
 
 

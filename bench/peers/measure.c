@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <zlib.h>
 
@@ -30,18 +31,28 @@ int64_t cpu_ns(void)
     return read_clock(CLOCK_PROCESS_CPUTIME_ID);
 }
 
-/* getrusage's maximum would not do: it is inherited from whoever started the program. */
-double peak_memory_bytes(void)
+static double memory_bytes(const char *field)
 {
     FILE *file = fopen("/proc/self/status", "r");
     char line[256];
     double kib = 0;
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmHWM: %lf", &kib) == 1)
-            break;
+    while (file && !kib && fgets(line, sizeof line, file))
+        if (!strncmp(line, field, strlen(field)))
+            kib = strtod(line + strlen(field), NULL);
     if (file)
         fclose(file);
     return kib * 1024;
+}
+
+/* getrusage's maximum would not do: it is inherited from whoever started the program. */
+double peak_memory_bytes(void)
+{
+    return memory_bytes("VmHWM:");
+}
+
+double resident_bytes(void)
+{
+    return memory_bytes("VmRSS:");
 }
 
 void print_value(const struct cell *cell, const char *metric, double value)

@@ -14,6 +14,7 @@ struct cell {
 int64_t now_ns(void);
 int64_t cpu_ns(void);           /* of the whole process */
 double peak_memory_bytes(void); /* VmHWM */
+double resident_bytes(void);    /* VmRSS */
 
 void print_value(const struct cell *cell, const char *metric, double value);
 /* Sorts the samples and prints their p50, p99, maximum and mean. */
