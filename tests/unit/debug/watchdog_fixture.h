@@ -215,12 +215,13 @@ static inline const struct heard *find(const char *task, enum via_blocked state)
     return NULL;
 }
 
-static inline const struct heard *find_function(void *function)
+/* The same of something that was told by its function alone. */
+static inline const struct heard *find_function(void *function, enum via_blocked state)
 {
     for (int i = 0; i < atomic_load(&heard_count); i++)
-        if (heard[i].function == function)
+        if (heard[i].function == function && heard[i].state == state && strcmp(heard[i].task, "(none)") == 0)
             return &heard[i];
-    ck_abort_msg("nothing was heard of the function");
+    ck_abort_msg("this was not heard of the function");
     return NULL;
 }
 
