@@ -101,6 +101,12 @@ static void give_answer(const void *trampoline)
     sem_post(&answered);
 }
 
+static int is_function(const struct sigaction *action)
+{
+    return (action->sa_flags & SA_SIGINFO) ||
+           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
 static void on_signal(int signo, siginfo_t *info, void *context)
 {
     int saved = errno;
@@ -108,18 +114,12 @@ static void on_signal(int signo, siginfo_t *info, void *context)
         give_answer(__builtin_return_address(0));
     else if (chained.sa_flags & SA_SIGINFO)
         chained.sa_sigaction(signo, info, context);
-    else if (chained.sa_handler != SIG_DFL && chained.sa_handler != SIG_IGN)
+    else if (is_function(&chained))
         chained.sa_handler(signo);
     errno = saved;
 }
 
 // ---- installing it ----
-
-static int is_function(const struct sigaction *action)
-{
-    return (action->sa_flags & SA_SIGINFO) ||
-           (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
-}
 
 static int install(int signo)
 {
