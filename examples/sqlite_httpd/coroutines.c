@@ -39,9 +39,10 @@ void coroutines_start(struct request *request)
     struct via_task_options options = {.name = "request", .eager = 1};
     struct server *server = request->server;
     via_future *task = via_create_task_with(server->loop, serve, request, &options);
-    if (via_future_loop(task) == NULL) { /* it could not be made; otherwise the request may be over by now */
+    int rc = via_future_result(task, NULL);
+    if (rc < 0 && rc != VIA_EPENDING) { /* it could not be made; serve() itself never fails */
         free(request->query);
-        request_end(request, &(struct via_outcome){.status = via_future_result(task, NULL)});
+        request_end(request, &(struct via_outcome){.status = rc});
     }
     via_future_unref(task);
 }

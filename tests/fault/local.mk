@@ -36,6 +36,8 @@ tests_fault_fault_tap_SOURCES += \
   tests/fault/scenarios_httpd.c \
   tests/fault/wrap_http.c \
   tests/fault/wrap_sqlite.c \
+  examples/sqlite_httpd/callbacks.c \
+  examples/sqlite_httpd/coroutines.c \
   examples/sqlite_httpd/executors.c \
   examples/sqlite_httpd/executors.h \
   examples/sqlite_httpd/import.c \
@@ -50,6 +52,8 @@ tests_fault_fault_tap_SOURCES += \
   examples/sqlite_httpd/progress.h \
   examples/sqlite_httpd/query.c \
   examples/sqlite_httpd/query.h \
+  examples/sqlite_httpd/request.c \
+  examples/sqlite_httpd/request.h \
   examples/sqlite_httpd/server.c \
   examples/sqlite_httpd/server.h \
   examples/sqlite_httpd/stats.c \

@@ -136,9 +136,9 @@ static void serve_one(via_loop *loop, struct server *server)
     FAULT_CHECK(client.code == 200 || fault_injected());
 }
 
-static void run_httpd(void)
+static void run_server(int coroutines)
 {
-    struct server_options options = {.database = database};
+    struct server_options options = {.database = database, .coroutines = coroutines};
     struct server *server = NULL;
     via_loop *loop = loop_open();
     if (!loop)
@@ -150,7 +150,18 @@ static void run_httpd(void)
     loop_shut(loop);
 }
 
+static void run_httpd(void)
+{
+    run_server(0);
+}
+
+static void run_httpd_with_tasks(void)
+{
+    run_server(1);
+}
+
 const struct fault_scenario httpd_scenarios[] = {
     {"sqlite_httpd starts and answers one request", run_httpd, true},
+    {"sqlite_httpd answers one request in a task", run_httpd_with_tasks, true},
     {NULL, NULL, false},
 };
