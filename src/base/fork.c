@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "base/role.h"
 
-#define MOST_RESETS 4
+#define MOST_RESETS 8
 
 _Atomic unsigned via__forks;
 static _Atomic int installed;
