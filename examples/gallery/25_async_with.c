@@ -61,7 +61,11 @@ static int drive_a_rented_car(void)
 {
     via_coro *coro;
     int rc = via_coro_new(rent, NULL, NULL, &coro);
-    return rc < 0 ? rc : via_with(via_coro_resource(coro), drive, NULL);
+    if (rc < 0)
+        return rc;
+    rc = via_with(via_coro_resource(coro), drive, NULL);
+    via_coro_free(coro);
+    return rc;
 }
 
 /* ---- one that carries a value ---- */
