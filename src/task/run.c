@@ -196,17 +196,23 @@ static int run_main(via_runner *runner, via_task_fn main, void *arg)
     return judge(runner, status);
 }
 
+// Reports are made between the runs of the loop, too: whoever hears of one may not run or close the runner.
+static int check_idle(const via_runner *runner)
+{
+    return runner->is_busy ? VIA_ERUNNING : via__loop_check_run(runner->loop);
+}
+
 int via_runner_run(via_runner *runner, via_task_fn main, void *arg, void **result)
 {
-    int status = runner && main ? via__loop_check_run(runner->loop) : VIA_EINVAL;
+    int status = runner && main ? check_idle(runner) : VIA_EINVAL;
     if (status < 0)
         return status;
     forget_run(runner);
     begin_sigint(runner);
-    runner->is_running = 1;
+    runner->is_busy = runner->is_running = 1;
     runner->is_interrupted = runner->must_stop = 0;
     runner->status = run_main(runner, main, arg);
-    runner->is_running = 0;
+    runner->is_busy = runner->is_running = 0;
     end_sigint(runner);
     struct via_outcome outcome;
     if (runner->status == 0 && result && via_future_outcome(runner->main, &outcome) == 0)
@@ -235,13 +241,15 @@ int via_runner_close(via_runner *runner)
 {
     if (!runner)
         return VIA_EINVAL;
-    if (via_loop_is_closed(runner->loop) == 1)
+    if (!runner->is_busy && via_loop_is_closed(runner->loop) == 1)
         return 0;
-    int status = via__loop_check_run(runner->loop);
+    int status = check_idle(runner);
     if (status < 0)
         return status;
     begin_sigint(runner);
+    runner->is_busy = 1;
     status = via__runner_finish(runner);
+    runner->is_busy = 0;
     end_sigint(runner);
     return status;
 }
@@ -251,7 +259,9 @@ via_runner *via_runner_free(via_runner *runner)
     if (!runner)
         return NULL;
     if (via_runner_close(runner) == VIA_ERUNNING) {
-        via__log(VIA_LOG_ERROR, "via_runner_free() was called while a loop runs in this thread");
+        via__log(
+            VIA_LOG_ERROR,
+            "via_runner_free() was called while a loop runs in this thread, or by a report of the runner");
         return NULL;
     }
     forget_run(runner);

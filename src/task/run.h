@@ -14,6 +14,7 @@ struct via_runner {
     via_future *main;           // of the last run, which may be going on
     int status;                 // of the last run
     char *described;            // the tasks, when nothing was left to wait for
+    int is_busy;                // a run or the closing is going on, though its loop may not run just now
     int is_running;             // a run is going on
     int is_interrupted;         // SIGINT has cancelled the main task
     int must_stop;              // SIGINT has come too often to wait for anything

@@ -2,6 +2,8 @@
 /* What becomes of what a run has left, and of a run that nothing can end. */
 #include "unit/task/run_fixture.h"
 
+#include <viaduct/log.h>
+
 static int clean_up_slowly(void *word, void **result)
 {
     struct via_scope scope;
@@ -298,6 +300,58 @@ TEST(a_task_is_waited_for_until_the_function_that_uses_its_stack_has_returned)
     ASSERT_RECORD(&history, "returned:1");
 }
 
+/* ---- reports ---- */
+
+static via_runner *reporting;
+
+static int enter_from_report(const struct via_exception *exception, void *arg)
+{
+    (void)arg;
+    (void)exception;
+    ck_assert_int_eq(run_status(reporting, succeed, NULL), VIA_ERUNNING);
+    ck_assert_int_eq(via_runner_close(reporting), VIA_ERUNNING);
+    ck_assert_ptr_null(via_runner_free(reporting));
+    return say("reported");
+}
+
+static int stay_hidden(void *arg, void **result)
+{
+    struct via_scope shield;
+    ck_assert_int_eq(via_shield_begin(&shield), 0);
+    int status = await_nothing(arg, result);
+    ck_assert_int_eq(via_shield_end(&shield), 0);
+    return status;
+}
+
+static int leave_a_hidden_one(void *arg, void **result)
+{
+    (void)result;
+    drop(via_create_task(stay_hidden, arg));
+    return via_yield();
+}
+
+static void ignore_line(enum via_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    (void)arg;
+}
+
+TEST(a_report_may_not_run_close_or_free_its_runner)
+{
+    struct via_runner_options options;
+    via_runner_options_init(&options);
+    options.exception_fn = enter_from_report;
+    via_set_log_hook(ignore_line, NULL);
+    ck_assert_int_eq(via_runner_new(&options, &reporting), 0);
+    ck_assert_int_eq(run_status(reporting, await_nothing, NULL), VIA_EDEADLK);
+    ck_assert_int_eq(run_status(reporting, leave_a_hidden_one, NULL), 0);
+    ck_assert_int_eq(via_runner_close(reporting), VIA_EDEADLK);
+    ck_assert_ptr_null(via_runner_free(reporting));
+    via_set_log_hook(NULL, NULL);
+    ASSERT_RECORD(&history, "reported reported");
+}
+
 TEST_MAIN("task/run_ends", tasks_that_are_left_are_all_cancelled_and_then_run_to_their_ends,
           the_error_of_a_task_that_is_left_is_reported_once,
           a_task_that_is_made_meanwhile_is_cancelled_in_the_next_round,
@@ -309,4 +363,5 @@ TEST_MAIN("task/run_ends", tasks_that_are_left_are_all_cancelled_and_then_run_to
           who_runs_the_loop_for_a_task_can_have_the_waiting_ones_described,
           closing_waits_for_the_calls_on_the_default_executor,
           calls_that_do_not_return_in_time_are_left_behind_and_reported,
-          a_task_is_waited_for_until_the_function_that_uses_its_stack_has_returned)
+          a_task_is_waited_for_until_the_function_that_uses_its_stack_has_returned,
+          a_report_may_not_run_close_or_free_its_runner)
