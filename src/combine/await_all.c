@@ -28,11 +28,11 @@ int via_await_all(via_future *const *futures, size_t count, unsigned flags, stru
     }
     via_future *all = via_future_ref(via_gather(futures, count, flags));
     status = via_await(all, NULL);
-    if (status == 0 && outcomes)
+    if (status == 0 && outcomes) {
         move_out(all, outcomes);
-    if (status == 0)
         via__task_keep(task, all);
-    else
+    } else {
         via_future_unref(all);
+    }
     return status;
 }

@@ -155,6 +155,8 @@ static void refuse_slowly(via_future *const *futures, size_t count)
 void via__items_refuse(via_future *const *futures, size_t count)
 {
     size_t different;
+    if (count > VIA__ITEMS_MOST)
+        return; // no list is that long
     struct via__item *items = futures && count > FEW ? calloc(count, sizeof *items) : NULL;
     if (items && via__items_fill(items, futures, count, &different) == 0) {
         for (size_t i = 0; i < count; i++)

@@ -145,6 +145,21 @@ TEST(a_gather_that_fails_takes_no_values)
     ck_assert_int_eq(via_test_destroyed(&counted[0]), 0);
 }
 
+static int await_values_unseen(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *futures[] = {done_with_counted(0)};
+    ck_assert_int_eq(via_await_all(futures, 1, 0, NULL), 0);
+    ck_assert_int_eq(via_test_destroyed(&counted[0]), 1);
+    return 0;
+}
+
+TEST(values_that_nobody_wants_are_destroyed_at_once)
+{
+    ck_assert_int_eq(run_main(await_values_unseen, NULL), 0);
+}
+
 static int gather_taken(void *arg, void **result)
 {
     (void)arg;
@@ -280,6 +295,7 @@ static int gather_badly(void *arg, void **result)
     ck_assert_int_eq(status_of(via_gather(NULL, 1, 0)), VIA_EINVAL);
     via_future *good[] = {new_promise()};
     ck_assert_int_eq(status_of(via_gather(good, 1, 4)), VIA_EINVAL);
+    ck_assert_int_eq(status_of(via_gather(futures, (size_t)-1, 0)), VIA_EINVAL);
     return via_await(task, NULL);
 }
 
@@ -521,7 +537,8 @@ TEST(where_errors_are_outcomes_nothing_is_cancelled_for_them)
 TEST_MAIN("combine/gather", values_are_in_the_order_of_the_list_and_come_with_the_last_child,
           a_future_listed_twice_runs_once_and_fills_both_places, many_futures_listed_twice_are_found_too,
           parts_that_were_not_taken_go_with_the_array_once, a_gather_that_fails_takes_no_values,
-          a_value_that_somebody_took_is_an_error, outside_of_a_loop_an_empty_gather_has_nowhere_to_be,
+          values_that_nobody_wants_are_destroyed_at_once, a_value_that_somebody_took_is_an_error,
+          outside_of_a_loop_an_empty_gather_has_nowhere_to_be,
           in_a_loop_that_runs_an_empty_gather_is_done_at_once, if_all_are_done_no_tick_passes,
           futures_of_two_loops_are_refused_and_their_references_released,
           a_reference_of_another_threads_loop_goes_back_there, the_loop_is_the_childrens_where_none_runs,
