@@ -46,6 +46,8 @@ struct via_group {
     size_t limit;
     size_t begun; // children that have begun and are not done
     struct via__list children, held, failed;
+    struct via__list *next_child; // that is to be asked to stop, while the group stands in the loop's list
+    via_group *next_stopping;
     struct via_outcome *errors; // made when they are asked for
     int failures;               // children in `failed`
     int start_status;           // of the first child that could not be made, or 0
@@ -77,13 +79,35 @@ static void free_group(via_group *group)
 
 // ---- stopping ----
 
+// Asks one child of the innermost group that stops, which is out of the list when it is through.
+static void stop_next(struct via__tasks *tasks)
+{
+    via_group *group = tasks->stopping;
+    struct via__list *at = group->next_child;
+    if (at == &group->children) {
+        tasks->stopping = group->next_stopping;
+        return;
+    }
+    group->next_child = at->next;
+    (void)via__future_cancel(VIA__CONTAINER_OF(at, struct child, link)->future);
+}
+
+// What a child waits for may be the end of a group again, and so on: one that is to stop meanwhile is put on
+// top of a list, not of the stack.
 static void stop_children(via_group *group)
 {
+    struct via__tasks *tasks = group->loop->tasks;
     if (group->stopping)
         return;
     group->stopping = 1;
-    for (struct via__list *at = group->children.next; at != &group->children; at = at->next)
-        (void)via__future_cancel(VIA__CONTAINER_OF(at, struct child, link)->future);
+    if (via__list_empty(&group->children))
+        return;
+    via_group *outer = tasks->stopping;
+    group->next_child = group->children.next;
+    group->next_stopping = outer;
+    tasks->stopping = group;
+    while (!outer && tasks->stopping)
+        stop_next(tasks);
 }
 
 // The body too, if it has not ended.

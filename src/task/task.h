@@ -108,7 +108,8 @@ struct via__tasks {
     uint64_t created;
     size_t alive; // not done
     int closing;
-    int ending; // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
+    int ending;     // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
+    void *stopping; // of the groups: see there
 };
 
 extern const struct via__driven_kind via__task_kind;

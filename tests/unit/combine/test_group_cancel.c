@@ -392,6 +392,36 @@ TEST(a_request_reaches_the_groups_of_the_tasks_of_a_group)
     ASSERT_RECORD(&history, "a body! EBADF EGROUP");
 }
 
+/* Holds a group with one task, that holds a group with one, and so on. */
+static int deepen(void *levels, void **result)
+{
+    size_t left = (size_t)(uintptr_t)levels;
+    (void)result;
+    if (!left)
+        return via_sleep(VIA_FOREVER);
+    via_group *group = begin_group();
+    via_future_unref(via_group_create_task(group, deepen, (void *)(uintptr_t)(left - 1)));
+    int status = via_group_end(group, 0);
+    via_group_free(group);
+    return status;
+}
+
+static int cancel_a_tower(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_future *top = via_create_task(deepen, (void *)(uintptr_t)1000);
+    ck_assert_int_eq(via_sleep(VIA_S), 0);
+    via_task_cancel(top, NULL);
+    ck_assert_int_eq(via_await(top, NULL), VIA_EABORTED);
+    return 0;
+}
+
+TEST(a_tower_of_groups_is_cancelled_on_a_small_stack)
+{
+    ck_assert_int_eq(run_main(cancel_a_tower, NULL), 0);
+}
+
 /* ---- the group is stopped ---- */
 
 static int stop_group(void *group)
@@ -707,33 +737,31 @@ TEST(a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it)
     ASSERT_RECORD(&history, "x!");
 }
 
-TEST_MAIN("combine/group_cancel", a_request_while_the_end_waits_reaches_every_task_of_the_group,
-          the_end_waits_for_the_clean_up_of_every_task, a_request_cuts_the_body_short_and_the_end_its_tasks,
-          tasks_that_fail_in_their_clean_up_make_the_group_fail, a_task_may_fail_while_the_body_cleans_up,
-          a_body_that_makes_an_error_of_the_request_ends_with_the_error,
-          a_body_whose_clean_up_fails_ends_with_that_error_beside_the_tasks,
-          a_request_ends_the_body_of_an_empty_group, a_thousand_requests_reach_a_task_of_the_group_once,
-          a_task_that_takes_the_request_back_is_waited_for,
-          a_task_that_was_asked_to_stop_before_the_end_does_not_let_its_group_begin,
-          a_request_after_the_last_task_is_done_does_not_cut_the_end_short,
-          a_request_survives_the_failure_of_a_group, a_group_that_fails_leaves_the_count_of_requests_alone,
-          a_group_in_a_shield_is_not_cut_short, a_failure_does_not_reach_into_a_shield_of_the_body,
-          an_inner_group_that_fails_is_the_failure_of_the_outer_body,
-          an_inner_group_that_fails_cancels_the_tasks_of_the_outer_one,
-          a_failure_in_the_outer_group_cuts_the_inner_one_short,
-          a_failure_in_the_outer_group_cuts_the_end_of_the_inner_one_short,
-          each_of_two_groups_that_fail_at_once_says_so_itself,
-          a_request_reaches_the_groups_of_the_tasks_of_a_group, a_group_that_is_stopped_ends_with_0,
-          a_group_may_be_stopped_while_its_end_waits,
-          a_request_while_a_stopped_group_waits_is_what_its_end_says,
-          tasks_of_a_group_that_is_stopped_before_they_begin_never_run,
-          an_eager_task_that_stops_its_group_is_stopped_itself,
-          an_error_in_a_group_that_is_stopped_is_its_failure,
-          a_limit_around_a_group_cancels_its_tasks_and_waits_for_them,
-          a_limit_may_be_over_while_the_end_of_a_group_waits,
-          a_clean_up_that_fails_is_a_failure_of_the_group_and_not_of_the_limit_around_it,
-          a_limit_in_the_body_leaves_the_tasks_alone,
-          a_failure_of_a_group_is_not_taken_for_the_limit_in_its_body,
-          a_group_that_fails_waits_for_the_function_that_runs_on_a_thread,
-          closing_the_loop_ends_the_tasks_of_a_group_and_then_its_holder,
-          a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it)
+TEST_MAIN(
+    "combine/group_cancel", a_request_while_the_end_waits_reaches_every_task_of_the_group,
+    the_end_waits_for_the_clean_up_of_every_task, a_request_cuts_the_body_short_and_the_end_its_tasks,
+    tasks_that_fail_in_their_clean_up_make_the_group_fail, a_task_may_fail_while_the_body_cleans_up,
+    a_body_that_makes_an_error_of_the_request_ends_with_the_error,
+    a_body_whose_clean_up_fails_ends_with_that_error_beside_the_tasks,
+    a_request_ends_the_body_of_an_empty_group, a_thousand_requests_reach_a_task_of_the_group_once,
+    a_task_that_takes_the_request_back_is_waited_for,
+    a_task_that_was_asked_to_stop_before_the_end_does_not_let_its_group_begin,
+    a_request_after_the_last_task_is_done_does_not_cut_the_end_short,
+    a_request_survives_the_failure_of_a_group, a_group_that_fails_leaves_the_count_of_requests_alone,
+    a_group_in_a_shield_is_not_cut_short, a_failure_does_not_reach_into_a_shield_of_the_body,
+    an_inner_group_that_fails_is_the_failure_of_the_outer_body,
+    an_inner_group_that_fails_cancels_the_tasks_of_the_outer_one,
+    a_failure_in_the_outer_group_cuts_the_inner_one_short,
+    a_failure_in_the_outer_group_cuts_the_end_of_the_inner_one_short,
+    each_of_two_groups_that_fail_at_once_says_so_itself, a_request_reaches_the_groups_of_the_tasks_of_a_group,
+    a_tower_of_groups_is_cancelled_on_a_small_stack, a_group_that_is_stopped_ends_with_0,
+    a_group_may_be_stopped_while_its_end_waits, a_request_while_a_stopped_group_waits_is_what_its_end_says,
+    tasks_of_a_group_that_is_stopped_before_they_begin_never_run,
+    an_eager_task_that_stops_its_group_is_stopped_itself, an_error_in_a_group_that_is_stopped_is_its_failure,
+    a_limit_around_a_group_cancels_its_tasks_and_waits_for_them,
+    a_limit_may_be_over_while_the_end_of_a_group_waits,
+    a_clean_up_that_fails_is_a_failure_of_the_group_and_not_of_the_limit_around_it,
+    a_limit_in_the_body_leaves_the_tasks_alone, a_failure_of_a_group_is_not_taken_for_the_limit_in_its_body,
+    a_group_that_fails_waits_for_the_function_that_runs_on_a_thread,
+    closing_the_loop_ends_the_tasks_of_a_group_and_then_its_holder,
+    a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it)
