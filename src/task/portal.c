@@ -30,6 +30,7 @@ enum { RUNNING = -1 };
 
 struct via_portal {
     pthread_t thread;
+    const void *self; // via__loop_thread() of the thread; written before it has started
     struct via_runner_options options;
     via_runner *runner; // the thread's
     via_loop *loop;
@@ -112,6 +113,7 @@ static int run_runner(via_portal *portal)
 static void *serve(void *arg)
 {
     via_portal *portal = arg;
+    portal->self = via__loop_thread();
     via__thread_set_name(portal->options.name);
     int status = via_runner_new(&portal->options, &portal->runner);
     if (status == 0) {
@@ -217,11 +219,17 @@ static int check(const via_portal *portal)
     return atomic_load_explicit(&portal->how, memory_order_relaxed) == RUNNING ? 0 : VIA_ESHUTDOWN;
 }
 
+// Whether this is the portal's thread.  It makes reports also while its loop does not run.
+static int is_own_thread(const via_portal *portal)
+{
+    return portal->self == via__loop_thread();
+}
+
 // What a caller that will block asks.
 static int check_blocking(const via_portal *portal)
 {
     int status = check(portal);
-    return status == 0 && via__loop_is_here(portal->loop) ? VIA_EDEADLK : status;
+    return status == 0 && is_own_thread(portal) ? VIA_EDEADLK : status;
 }
 
 // A loop that has closed since was stopping.
@@ -359,7 +367,7 @@ int via_portal_stop(via_portal *portal, int how, int64_t timeout_ns)
     if (portal->generation != via__fork_generation())
         return VIA_EFORKED;
     ask(portal, how);
-    if (via__loop_is_here(portal->loop))
+    if (is_own_thread(portal))
         return VIA_EDEADLK;
     int status = via_cfuture_wait(portal->ended, timeout_ns);
     return status < 0 ? status : outcome_of(portal->ended);
@@ -373,7 +381,7 @@ via_portal *via_portal_free(via_portal *portal)
         destroy(portal); // the thread is the parent's
         return NULL;
     }
-    if (via__loop_is_here(portal->loop)) {
+    if (is_own_thread(portal)) {
         via__log(VIA_LOG_ERROR, "via_portal_free() was called in the portal's own thread");
         return NULL;
     }

@@ -276,6 +276,44 @@ TEST(what_would_block_in_the_portals_own_thread_is_refused)
     ck_assert_ptr_null(via_portal_free(portal));
 }
 
+static via_portal *reporting;
+
+/* What is heard of between two runs of the loop is heard of in the portal's thread all the same. */
+static int enter_from_report(const struct via_exception *exception, void *arg)
+{
+    (void)exception;
+    (void)arg;
+    ck_assert_ptr_null(via_loop_current());
+    ck_assert_ptr_null(via_portal_free(reporting));
+    ck_assert_int_eq(via_portal_stop(reporting, VIA_PORTAL_CANCEL, VIA_FOREVER), VIA_EDEADLK);
+    return say("reported");
+}
+
+static int fail_when_cancelled(void *gate, void **result)
+{
+    (void)result;
+    via_test_gate_open(gate);
+    return via_sleep(VIA_FOREVER) == VIA_ECANCELED ? VIA_EBADF : 0;
+}
+
+TEST(what_would_block_in_a_report_of_the_portals_is_refused)
+{
+    char line[100] = "";
+    struct via_runner_options options;
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    via_runner_options_init(&options);
+    options.exception_fn = enter_from_report;
+    via_set_log_hook(keep_line, line);
+    ck_assert_int_eq(via_portal_new(&options, &reporting), 0);
+    ck_assert_int_eq(via_portal_submit(reporting, fail_when_cancelled, &gate, NULL, NULL), 0);
+    via_test_gate_pass(&gate);
+    ck_assert_int_eq(via_portal_stop(reporting, VIA_PORTAL_CANCEL, via_test_bound_ns()), 0);
+    ck_assert_str_eq(line, "via_portal_free() was called in the portal's own thread");
+    via_set_log_hook(NULL, NULL);
+    ck_assert_ptr_null(via_portal_free(reporting));
+    ASSERT_RECORD(&history, "reported");
+}
+
 static int stop_its_loop(void *arg, void **result)
 {
     (void)arg;
@@ -336,5 +374,6 @@ TEST_MAIN("task/portal", a_thread_without_a_loop_runs_a_task_and_gets_its_value,
           many_threads_use_one_portal, a_portal_that_stops_takes_no_more,
           stopping_cancels_the_tasks_that_are_there, draining_lets_the_tasks_run_to_their_ends,
           who_drains_may_lose_patience, freeing_a_portal_cancels_what_is_there,
-          what_would_block_in_the_portals_own_thread_is_refused, a_portal_whose_loop_is_stopped_has_ended,
+          what_would_block_in_the_portals_own_thread_is_refused,
+          what_would_block_in_a_report_of_the_portals_is_refused, a_portal_whose_loop_is_stopped_has_ended,
           wrong_arguments_are_refused, a_forked_child_leaves_the_portal_to_its_parent)
