@@ -199,7 +199,8 @@ static int run_main(via_runner *runner, via_task_fn main, void *arg)
 // Reports are made between the runs of the loop, too: whoever hears of one may not run or close the runner.
 static int check_idle(const via_runner *runner)
 {
-    return runner->is_busy ? VIA_ERUNNING : via__loop_check_run(runner->loop);
+    int status = via__loop_check_run(runner->loop);
+    return runner->is_busy && status != VIA_EFORKED ? VIA_ERUNNING : status;
 }
 
 int via_runner_run(via_runner *runner, via_task_fn main, void *arg, void **result)
