@@ -134,7 +134,8 @@ VIA_PUBLIC via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void
  * @return the outcome's status; VIA_ECANCELED if this task was asked to stop; VIA_EABORTED if the future was
  *         cancelled by somebody else; VIA_ETAKEN; VIA_ESTATE outside of a task, and inside of a call that the
  *         task runs itself; VIA_EFOREIGN for another loop's future, which stays the caller's; VIA_EDEADLK for
- *         the task itself, and for one that waits for it; VIA_EINVAL.
+ *         the task itself, for one that waits for it, and for one that holds a group which it is in;
+ *         VIA_EINVAL.
  */
 VIA_PUBLIC int via_await(via_future *future, void **result) VIA_MUST_USE;
 

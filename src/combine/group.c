@@ -208,6 +208,7 @@ static void add_child(via_group *group, struct child *child, via_future *future,
         .group = group,
         .future = via_future_ref(future),
     };
+    via__task_of(future)->holder = group->task;
     via__list_init(&child->held);
     via__list_push_back(&group->children, &child->link);
     via__future_watch(future, &child->done);
@@ -293,10 +294,9 @@ static void cancel_wait(struct via__task *task, struct via__wait *wait)
     cut_end(((struct end_wait *)wait)->group);
 }
 
-// For reports: the children that are not done.
-static via_future *depends(struct via__wait *wait, size_t *at)
+// The children that are not done, or have not said so yet.
+static via_future *next_child(const via_group *group, size_t *at)
 {
-    const via_group *group = ((struct end_wait *)wait)->group;
     size_t count = 0;
     for (const struct via__list *link = group->children.next; link != &group->children; link = link->next)
         if (count++ == *at) {
@@ -304,6 +304,16 @@ static via_future *depends(struct via__wait *wait, size_t *at)
             return VIA__CONTAINER_OF(link, struct child, link)->future;
         }
     return NULL;
+}
+
+static via_future *depends(struct via__wait *wait, size_t *at)
+{
+    return next_child(((struct end_wait *)wait)->group, at);
+}
+
+static via_future *next_of_open(struct via__open_group *open, size_t *at)
+{
+    return next_child(VIA__CONTAINER_OF(open, via_group, open), at);
 }
 
 // On the task's stack.
@@ -408,6 +418,8 @@ static void leave_returned(via_group *group)
 static void leave_lost(via_group *group)
 {
     group->task = NULL;
+    for (struct via__list *at = group->children.next; at != &group->children; at = at->next)
+        via__task_of(VIA__CONTAINER_OF(at, struct child, link)->future)->holder = NULL;
     stop_children(group);
     if (via__list_empty(&group->children))
         free_group(group);
@@ -454,6 +466,7 @@ int via_group_begin(const struct via_group_options *options, via_group **group)
     made->task = task;
     made->loop = task->tasks->loop;
     made->open.leave = leave;
+    made->open.next_child = next_of_open;
     via__list_push_front(&task->groups, &made->open.link);
     via__scope_open(task, &made->scope, VIA__SCOPE_GROUP, VIA_FOREVER);
     *group = made;

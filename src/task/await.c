@@ -64,26 +64,48 @@ static int suspend_until_done(struct via__task *task, via_future *future, int mu
     return status;
 }
 
-// So many futures behind gathers and the like are looked at, so that awaiting stays cheap.
+// So many futures behind gathers, groups and the like are looked at, so that awaiting stays cheap.
 #define LOOKS 32
+
+static int waits_for(via_future *future, const struct via__task *task, int *looks);
+
+// The same for one of several futures that are waited for.
+static int one_waits_for(via_future *future, const struct via__task *task, int *looks)
+{
+    return --*looks >= 0 && waits_for(future, task, looks);
+}
+
+// Tells whether a task has to wait for another one because of its groups, open as they are.
+static int holds(struct via__task *holder, const struct via__task *task, int *looks)
+{
+    for (const struct via__task *inner = task->holder; inner; inner = inner->holder)
+        if (inner == holder)
+            return 1;
+    for (struct via__list *at = holder->groups.next; at != &holder->groups; at = at->next) {
+        struct via__open_group *group = VIA__CONTAINER_OF(at, struct via__open_group, link);
+        size_t child = 0;
+        for (via_future *next; *looks > 0 && (next = group->next_child(group, &child));)
+            if (one_waits_for(next, task, looks))
+                return 1;
+    }
+    return 0;
+}
 
 // Tells whether the future is this task, or another one that waits for it, directly or through others.
 static int waits_for(via_future *future, const struct via__task *task, int *looks)
 {
     while (future && via__is_task(future)) {
-        const struct via__task *other = via__task_of(future);
-        if (other == task)
+        struct via__task *other = via__task_of(future);
+        if (other == task || holds(other, task, looks))
             return 1;
         future = other->waiting ? other->waiting->future : NULL;
     }
     if (!future || future->sort != VIA__SORT_DRIVEN || !via__driven_of(future)->kind->depends)
         return 0;
     size_t at = 0;
-    for (via_future *next; *looks > 0 && (next = via__driven_of(future)->kind->depends(future, &at));) {
-        --*looks;
-        if (waits_for(next, task, looks))
+    for (via_future *next; *looks > 0 && (next = via__driven_of(future)->kind->depends(future, &at));)
+        if (one_waits_for(next, task, looks))
             return 1;
-    }
     return 0;
 }
 

@@ -60,6 +60,8 @@ struct via__wait {
 struct via__open_group {
     struct via__list link; // in its task's list, the innermost first
     void (*leave)(struct via__open_group *group);
+    // The next of its tasks that are not done, as in struct via__driven_kind.
+    via_future *(*next_child)(struct via__open_group *group, size_t *at);
 };
 
 enum via__scope_kind { VIA__SCOPE_SHIELD = 1, VIA__SCOPE_TIMEOUT, VIA__SCOPE_GROUP };
@@ -85,6 +87,7 @@ struct via__task {
     via_future *kept;                          // what was awaited last, for its text
     struct via__locals *locals, *outer_locals; // while it does not run; those of its resumer while it does
     struct via__list groups;                   // open task groups
+    struct via__task *holder;                  // whose group it is in: not done before this is; or NULL
     uint64_t id;
     size_t stack_bytes;
     uint32_t cancelling, masked;

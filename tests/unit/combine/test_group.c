@@ -531,20 +531,85 @@ TEST(a_task_is_cancelled_whose_sibling_failed_while_it_was_made)
     ASSERT_RECORD(&history, "VIA_ECANCELED EBADF");
 }
 
-TEST_MAIN("combine/group", the_end_waits_for_every_task_and_the_results_are_there,
-          a_task_may_be_added_while_others_run, an_empty_group_ends_without_a_wait,
-          the_end_waits_for_tasks_that_are_added_meanwhile,
-          a_group_keeps_nothing_of_tasks_that_have_succeeded, a_task_of_a_group_may_have_a_name,
-          an_eager_task_may_be_done_before_its_group_hears_of_it,
-          the_argument_is_released_once_also_when_the_group_is_over,
-          a_failure_cancels_the_other_tasks_and_cuts_the_body_short,
-          a_failure_while_the_end_waits_cancels_the_rest_and_nothing_leaks_out,
-          the_errors_come_in_the_order_of_the_tasks_ends_and_the_bodys_last, codes_of_ones_own_are_kept,
-          a_failure_of_the_body_alone_cancels_the_tasks_and_comes_back_as_it_is,
-          a_failure_of_the_body_before_the_tasks_began_is_all_that_happens,
-          a_task_that_was_cancelled_is_no_failure, a_task_that_says_it_was_cancelled_is_no_failure,
-          a_failure_stops_tasks_that_go_on_adding_tasks, a_group_that_stops_takes_no_more_tasks,
-          a_group_that_is_over_takes_no_tasks_and_no_second_end,
-          a_task_that_cannot_be_started_is_a_failure_of_its_group,
-          an_eager_failure_is_heard_of_in_a_later_turn,
-          a_task_is_cancelled_whose_sibling_failed_while_it_was_made)
+static int await_it(void *task, void **result)
+{
+    (void)result;
+    return via_await(via_future_ref(task), NULL);
+}
+
+/* The one that awaits is the last of so many that a search through the tasks would not find it. */
+static int hold_many(void *arg, void **result)
+{
+    enum { MANY = 100 };
+    (void)result;
+    via_group *group = begin_group();
+    for (int i = 0; i < MANY; i++)
+        via_future_unref(via_group_create_task(group, task_wait_for_ever, NULL));
+    via_future *last = via_group_create_task(group, await_it, arg ? arg : via_current_task());
+    int status = via_group_end(group, 0);
+    ck_assert_int_eq(status_of(last), VIA_EDEADLK);
+    via_future_unref(last);
+    via_group_free(group);
+    return status;
+}
+
+static int hold_a_holder(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_group *group = begin_group();
+    via_future_unref(via_group_create_task(group, hold_many, via_current_task()));
+    int status = via_group_end(group, 0);
+    via_group_free(group);
+    return status;
+}
+
+TEST(a_task_of_a_group_cannot_await_who_holds_it)
+{
+    ck_assert_int_eq(run_main(hold_many, NULL), VIA_EGROUP);
+    ck_assert_int_eq(run_main(hold_a_holder, NULL), VIA_EGROUP);
+}
+
+static int await_it_later(void *task, void **result)
+{
+    yield_times(1);
+    return await_it(task, result);
+}
+
+/* The task of the group awaits one that awaits the holder, who has not come to the end yet. */
+static int hold_who_awaits_another(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_group *group = begin_group();
+    via_future *other = via_create_task(await_it_later, via_current_task());
+    via_future_unref(via_group_create_task(group, await_it, other));
+    yield_times(4);
+    ck_assert_int_eq(status_of(other), VIA_EDEADLK);
+    via_future_unref(other);
+    int status = via_group_end(group, 0);
+    via_group_free(group);
+    return status;
+}
+
+TEST(an_await_that_closes_a_circle_through_a_group_is_refused)
+{
+    ck_assert_int_eq(run_main(hold_who_awaits_another, NULL), VIA_EGROUP);
+}
+
+TEST_MAIN(
+    "combine/group", the_end_waits_for_every_task_and_the_results_are_there,
+    a_task_may_be_added_while_others_run, an_empty_group_ends_without_a_wait,
+    the_end_waits_for_tasks_that_are_added_meanwhile, a_group_keeps_nothing_of_tasks_that_have_succeeded,
+    a_task_of_a_group_may_have_a_name, an_eager_task_may_be_done_before_its_group_hears_of_it,
+    the_argument_is_released_once_also_when_the_group_is_over,
+    a_failure_cancels_the_other_tasks_and_cuts_the_body_short,
+    a_failure_while_the_end_waits_cancels_the_rest_and_nothing_leaks_out,
+    the_errors_come_in_the_order_of_the_tasks_ends_and_the_bodys_last, codes_of_ones_own_are_kept,
+    a_failure_of_the_body_alone_cancels_the_tasks_and_comes_back_as_it_is,
+    a_failure_of_the_body_before_the_tasks_began_is_all_that_happens, a_task_that_was_cancelled_is_no_failure,
+    a_task_that_says_it_was_cancelled_is_no_failure, a_failure_stops_tasks_that_go_on_adding_tasks,
+    a_group_that_stops_takes_no_more_tasks, a_group_that_is_over_takes_no_tasks_and_no_second_end,
+    a_task_that_cannot_be_started_is_a_failure_of_its_group, an_eager_failure_is_heard_of_in_a_later_turn,
+    a_task_is_cancelled_whose_sibling_failed_while_it_was_made, a_task_of_a_group_cannot_await_who_holds_it,
+    an_await_that_closes_a_circle_through_a_group_is_refused)
