@@ -327,8 +327,10 @@ static void wait_for_children(via_group *group)
                            .group = group};
     if (via__list_empty(&group->children))
         return;
-    if (via__task_interrupted(group->task) < 0)
+    if (via__task_interrupted(group->task) < 0) {
+        end.wait.asked = 1;
         cut_end(group);
+    }
     group->waiting = 1;
     (void)via__task_wait(group->task, &end.wait); // it must
 }

@@ -46,12 +46,13 @@ static int is_borrowing_call(const via_future *future)
     return future->arg_borrowed && (future->in_flight || future->sort == VIA__SORT_DRIVEN);
 }
 
-static int suspend_until_done(struct via__task *task, via_future *future, int must)
+static int suspend_until_done(struct via__task *task, via_future *future, int must, int asked)
 {
     struct await await = {.wait = {.what = "a future",
                                    .future = future,
                                    .until_ns = VIA_FOREVER,
                                    .must = must,
+                                   .asked = asked,
                                    .cancel = via__await_cut,
                                    .give_up = give_up},
                           .callback = {.fn = on_done, .arg = task}};
@@ -116,11 +117,11 @@ static int wait_until_done(struct via__task *task, via_future *future, int must)
         return VIA_EDEADLK;
     int status = via__task_check_wait(&task);
     if (status == 0)
-        return suspend_until_done(task, future, must);
+        return suspend_until_done(task, future, must, 0);
     (void)via__future_cancel(future);
     if (future->state != VIA_PENDING)
         return 0; // it may have a value all the same
-    return must ? suspend_until_done(task, future, must) : status;
+    return must ? suspend_until_done(task, future, must, 1) : status;
 }
 
 void via__task_keep(struct via__task *task, via_future *future)

@@ -188,9 +188,11 @@ int via__scope_set_when(struct via_scope *scope, int64_t when_ns)
     task->deadline_ns = earliest(task);
     if (!task->waiting)
         return 0;
-    int status = via__task_arm(task, next_due(task));
+    if (via__task_interrupted(task) == 0)
+        return via__task_arm(task, next_due(task));
+    via__task_disarm(task);
     via__task_poke(task);
-    return status;
+    return 0;
 }
 
 // ---- what the program says ----

@@ -222,7 +222,8 @@ void via__task_refuse(struct via__task *task)
 
 int via__task_wait(struct via__task *task, struct via__wait *wait)
 {
-    int64_t when_ns = wait->until_ns < task->deadline_ns ? wait->until_ns : task->deadline_ns;
+    int64_t limit_ns = wait->asked ? VIA_FOREVER : task->deadline_ns;
+    int64_t when_ns = wait->until_ns < limit_ns ? wait->until_ns : limit_ns;
     int status = when_ns == VIA_FOREVER && !task->armed ? 0 : via__task_arm(task, when_ns);
     if (status < 0 && !wait->must)
         return status;

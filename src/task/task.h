@@ -46,6 +46,7 @@ struct via__wait {
     via_future *future; // the one that is awaited, or NULL
     int64_t until_ns;   // it is woken then; VIA_FOREVER for never
     int must;           // it goes on waiting when it is interrupted: a call borrows the task's stack
+    int asked;          // its end was asked for before it began: no limit has to do that any more
     // Asks for the end of the wait: what was waited for is cancelled, or the task is woken at once.
     void (*cancel)(struct via__task *task, struct via__wait *wait);
     // If it is for more than one future: the next of them, as in struct via__driven_kind.

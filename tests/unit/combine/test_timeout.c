@@ -623,6 +623,40 @@ TEST(a_limit_that_cannot_cut_anything_short_does_not_keep_the_loop_busy)
     deadlock_now(leave_cancelled_group);
 }
 
+static struct via_scope moved;
+
+static int move_to_now(void *arg)
+{
+    (void)arg;
+    return via_timeout_reschedule(&moved, via_loop_time_ns(via_loop_current()));
+}
+
+static int clean_up_and_count(void *count, void **result)
+{
+    (void)result;
+    ck_assert_int_eq(via_sleep(VIA_FOREVER), VIA_ECANCELED);
+    sleep_shielded(VIA_MS);
+    *(int *)count = via_task_cancelling(NULL);
+    return VIA_ECANCELED;
+}
+
+static int await_until_moved(void *arg, void **result)
+{
+    int count = 0;
+    (void)arg;
+    (void)result;
+    via_future *task = via_create_task(clean_up_and_count, &count);
+    ck_assert_int_eq(via_timeout_begin(VIA_S, &moved), 0);
+    call_later(VIA_MS, move_to_now, NULL);
+    ck_assert_int_eq(via_timeout_end(&moved, via_await(task, NULL)), VIA_ETIMEDOUT);
+    return count == 1 ? 0 : VIA_EINVAL;
+}
+
+TEST(a_limit_that_is_moved_to_now_asks_once)
+{
+    ck_assert_int_eq(run_main(await_until_moved, NULL), 0);
+}
+
 TEST_MAIN("combine/timeout", a_limit_cuts_an_await_short_and_the_task_goes_on,
           a_limit_may_be_a_moment_of_the_loops_clock, a_limit_that_is_not_reached_changes_nothing,
           a_limit_may_be_left_open, a_limit_that_is_over_fails_the_first_await,
@@ -643,4 +677,5 @@ TEST_MAIN("combine/timeout", a_limit_cuts_an_await_short_and_the_task_goes_on,
           a_limit_that_has_cut_an_await_short_cannot_be_moved, a_limit_belongs_to_a_task,
           limits_end_in_their_task_the_innermost_first, a_section_that_is_open_cannot_be_begun_again,
           a_limit_that_is_left_open_ends_with_its_task, a_limit_of_nan_is_no_number_of_nanoseconds,
-          a_limit_that_cannot_cut_anything_short_does_not_keep_the_loop_busy)
+          a_limit_that_cannot_cut_anything_short_does_not_keep_the_loop_busy,
+          a_limit_that_is_moved_to_now_asks_once)

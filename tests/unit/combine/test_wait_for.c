@@ -326,6 +326,35 @@ TEST(arguments_are_checked)
     close_loop(loop);
 }
 
+/* It goes on for a while when it is asked to stop, and tells how often it was. */
+static int count_requests(void *count, void **result)
+{
+    (void)result;
+    ck_assert_int_eq(via_sleep(VIA_FOREVER), VIA_ECANCELED);
+    struct via_scope shield;
+    ck_assert_int_eq(via_shield_begin(&shield), 0);
+    ck_assert_int_eq(via_sleep(VIA_MS), 0);
+    ck_assert_int_eq(via_shield_end(&shield), 0);
+    *(int *)count = via_task_cancelling(NULL);
+    return VIA_ECANCELED;
+}
+
+static int give_no_time(void *arg, void **result)
+{
+    int count = 0;
+    (void)arg;
+    (void)result;
+    via_future *task = via_create_task(count_requests, &count);
+    yield_times(1);
+    ck_assert_int_eq(via_wait_for(task, 0, NULL), VIA_ETIMEDOUT);
+    return count == 1 ? 0 : VIA_EINVAL;
+}
+
+TEST(without_any_time_what_runs_is_asked_once)
+{
+    ck_assert_int_eq(run_main(give_no_time, NULL), 0);
+}
+
 TEST_MAIN("combine/wait_for", what_ends_in_time_gives_its_value, without_a_limit_it_is_an_await,
           when_the_time_is_over_what_is_awaited_is_cancelled, a_clean_up_is_waited_for_however_long_it_takes,
           a_clean_up_is_waited_for_without_any_time_too, an_error_of_the_clean_up_is_what_comes_back,
@@ -340,4 +369,4 @@ TEST_MAIN("combine/wait_for", what_ends_in_time_gives_its_value, without_a_limit
           a_value_that_comes_after_a_request_is_delivered_and_the_request_stays,
           a_request_is_not_lost_when_what_is_awaited_is_done_already, a_shielded_task_survives_the_limit,
           a_shielded_task_survives_a_look_without_any_time, a_shielded_task_may_be_waited_for_without_a_limit,
-          arguments_are_checked)
+          arguments_are_checked, without_any_time_what_runs_is_asked_once)
