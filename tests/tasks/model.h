@@ -120,6 +120,7 @@ struct group {
     bool stopping, stopped_by_cancel, failed, over, ending, had_to_cancel;
     int members[MAX_FUTURES]; /* those not done, oldest first */
     int member_count;
+    int told; /* while it stops: so many of them were asked to */
     int errors[MAX_FUTURES];
     int error_count;
 };
@@ -159,7 +160,9 @@ struct model {
     struct timer timers[MAX_TIMERS];
     struct ready queue[MAX_QUEUE];
     int queue_first, queue_last;
-    int telling[MAX_OBJECTS], telling_count;
+    int telling[MAX_OBJECTS], telling_count; /* gathers, */
+    int stopping[MAX_GROUPS],
+        stopping_count; /* and groups, whose futures are being cancelled; the innermost last */
 };
 
 extern struct model m;
@@ -227,7 +230,8 @@ void m_begin(int object);
 
 void m_finish(struct task *task, int status);
 
-void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t until);
+/* If the end of the wait was asked for before it begins no limit has to do that. */
+void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t until, bool asked);
 
 int m_awaited_status(struct task *task, int object);
 

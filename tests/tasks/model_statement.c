@@ -201,7 +201,8 @@ static void open_scope(struct task *task, enum scope_kind kind, int64_t when, in
 static void open_limit(struct task *task, int n, int number)
 {
     open_scope(task, SCOPE_LIMIT, n == FOREVER ? NEVER : m.now + n, number);
-    m_arm(task, m_deadline(task));
+    if (m_deadline(task) > m.now)
+        m_arm(task, m_deadline(task));
 }
 
 /* What the end of a limit makes of a status. */
@@ -314,10 +315,10 @@ bool m_begin_wait(struct task *task, int at)
         if (m_interrupted(task)) {
             status = VIA_ECANCELED;
         } else if (statement->operation == OP_YIELD || statement->n == 0) {
-            m_suspend(task, WAIT_TURN, at, NEVER);
+            m_suspend(task, WAIT_TURN, at, NEVER, false);
             m_wake(task);
         } else {
-            m_suspend(task, WAIT_SLEEP, at, statement->n == FOREVER ? NEVER : m.now + statement->n);
+            m_suspend(task, WAIT_SLEEP, at, statement->n == FOREVER ? NEVER : m.now + statement->n, false);
         }
         break;
     case OP_WAIT_FOR:

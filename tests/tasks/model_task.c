@@ -91,7 +91,10 @@ void m_limits_moved(struct task *task)
     if (task->wait == WAIT_NOTHING || task->woken)
         return;
     int64_t over = m_deadline(task);
-    m_arm(task, task->until < over ? task->until : over);
+    if (m_interrupted(task))
+        m_disarm(task);
+    else
+        m_arm(task, task->until < over ? task->until : over);
     m_poke(task);
 }
 
@@ -131,23 +134,35 @@ void m_finish(struct task *task, int status)
     m_settle(task->object, status > 0 ? VIA_EFAILED : status, cancelled);
 }
 
-/* Whether the future can be done only after the task. */
+static bool depends(int object, int on);
+
+static bool any_depends(const int *list, int count, int on)
+{
+    for (int i = 0; i < count; i++) {
+        if (depends(list[i], on))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the future can be done only after the task: it awaits it, or holds a group with it. */
 static bool depends(int object, int on)
 {
     const struct future *future = &m.objects[object];
     const struct task *task = &m.tasks[object];
     if (object == on || future->done)
         return object == on;
-    if (future->sort == SORT_TASK)
-        return task->wait == WAIT_FUTURE && !task->woken && depends(task->awaited, on);
-    for (int i = 0; i < future->child_count; i++) {
-        if (depends(future->children[i], on))
+    if (future->sort != SORT_TASK)
+        return any_depends(future->children, future->child_count, on);
+    for (int i = 0; i < m.group_count; i++) {
+        if (m.groups[i].holder == object && !m.groups[i].over &&
+            any_depends(m.groups[i].members, m.groups[i].member_count, on))
             return true;
     }
-    return false;
+    return task->wait == WAIT_FUTURE && !task->woken && depends(task->awaited, on);
 }
 
-void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t until)
+void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t until, bool asked)
 {
     task->wait = kind;
     task->statement = statement;
@@ -156,7 +171,7 @@ void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t un
     task->woken = false;
     if (kind == WAIT_TURN)
         return;
-    int64_t limit = m_deadline(task);
+    int64_t limit = asked ? NEVER : m_deadline(task);
     if (until == NEVER && limit == NEVER)
         m_disarm(task);
     else
@@ -175,7 +190,8 @@ int m_await(struct task *task, int statement, int object, bool to_the_end)
         return m_awaited_status(task, object);
     if (depends(object, task->object))
         return VIA_EDEADLK;
-    if (m_interrupted(task)) {
+    bool asked = m_interrupted(task);
+    if (asked) {
         m_cancel(object);
         if (m.objects[object].done)
             return m_awaited_status(task, object);
@@ -184,7 +200,7 @@ int m_await(struct task *task, int statement, int object, bool to_the_end)
     }
     task->awaited = object;
     m_tell(object, TELL_TASK, task->object);
-    m_suspend(task, WAIT_FUTURE, statement, NEVER);
+    m_suspend(task, WAIT_FUTURE, statement, NEVER, asked);
     return WAITS;
 }
 
@@ -241,7 +257,7 @@ int m_wait_some(struct task *task, int statement, const int *list, int count)
         if (!m.objects[task->list[i]].done)
             m_tell(task->list[i], TELL_TASK, task->object);
     }
-    m_suspend(task, WAIT_SOME, statement, what->n == FOREVER ? NEVER : m.now + what->n);
+    m_suspend(task, WAIT_SOME, statement, what->n == FOREVER ? NEVER : m.now + what->n, false);
     return INT32_MAX;
 }
 
@@ -266,6 +282,22 @@ static void start_in_group(int which)
     }
 }
 
+/* Asks the tasks of a group to stop.  One of them may be at the end of a group again: that comes next, before
+ * the other tasks of this one, but not inside of whatever the task does. */
+static void cancel_members(int which)
+{
+    int first = m.stopping_count;
+    m.groups[which].told = 0;
+    m.stopping[m.stopping_count++] = which;
+    while (!first && m.stopping_count) {
+        struct group *innermost = &m.groups[m.stopping[m.stopping_count - 1]];
+        if (innermost->told < innermost->member_count)
+            m_cancel(innermost->members[innermost->told++]);
+        else
+            m.stopping_count--;
+    }
+}
+
 void m_stop_group(int which)
 {
     struct group *group = &m.groups[which];
@@ -279,11 +311,7 @@ void m_stop_group(int which)
             m_limits_moved(holder);
         }
     }
-    int members[MAX_FUTURES];
-    int count = group->member_count;
-    memcpy(members, group->members, sizeof members);
-    for (int i = 0; i < count; i++)
-        m_cancel(members[i]);
+    cancel_members(which);
 }
 
 /* The end of a group is to be cut short: its tasks are cancelled, if any has not ended yet. */
@@ -352,7 +380,9 @@ int m_end_group(struct task *task, int statement, int which, int status)
     if (group->member_count == 0)
         return 0;
     task->awaited = which;
-    m_suspend(task, WAIT_GROUP, statement, NEVER);
-    m_poke(task);
+    bool asked = m_interrupted(task);
+    if (asked)
+        cut_end(which);
+    m_suspend(task, WAIT_GROUP, statement, NEVER, asked);
     return WAITS;
 }

@@ -154,7 +154,7 @@ static int make_statement(struct maker *maker, int depth, bool in_group)
 static int make_block(struct maker *maker, int depth, bool in_group)
 {
     int first = -1, last = -1;
-    int length = depth ? 1 + below(maker, 5) : 3 + below(maker, 10);
+    int length = depth ? 1 + below(maker, 6) : 6 + below(maker, 20);
     for (int i = 0; i < length && maker->budget > 0; i++) {
         int at = make_statement(maker, depth, in_group);
         if (last < 0)
@@ -170,7 +170,7 @@ void program_make(struct program *program, uint64_t seed)
 {
     struct maker maker = {.program = program, .state = seed};
     program->count = 0;
-    maker.budget = 4 + below(&maker, one_in(&maker, 4) ? MAX_STATEMENTS - 4 : 40);
+    maker.budget = 4 + below(&maker, MAX_STATEMENTS - 4);
     program->main = make_block(&maker, 0, false);
 }
 
