@@ -234,6 +234,10 @@ static inline void via__loop_ready(via_loop *loop, struct via__ready *node)
 // The message may have been handled, and its pin be gone, before this returns.
 int via__loop_post(via_loop *loop, struct via__post *post);
 
+// For the closing, which no tick takes messages for: handles what has come; if nothing has, sleeps until
+// something does.
+void via__loop_await_messages(via_loop *loop);
+
 // After a message of this thread: if the program has yet to run the attached base in this thread, makes sure
 // that the base does not end before it has looked.
 void via__loop_expect(via_loop *loop);

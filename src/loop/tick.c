@@ -32,6 +32,9 @@
  */
 #include <config.h>
 
+#include <limits.h>
+#include <poll.h>
+
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "loop/tick.h"
@@ -79,6 +82,17 @@ static int drain(via_loop *loop, int most)
     loop->draining = 0;
     loop->posts += (uint64_t)(most - budget);
     return most - budget;
+}
+
+void via__loop_await_messages(via_loop *loop)
+{
+    struct pollfd wake = {.fd = loop->wake.read_fd, .events = POLLIN};
+    while (!drain(loop, INT_MAX)) {
+        if (!via__inbox_sleep(&loop->inbox))
+            continue;
+        (void)poll(&wake, 1, -1);
+        via__wakefd_drain(&loop->wake);
+    }
 }
 
 static void run_timed(via_loop *loop, struct via__ready *node)

@@ -5,8 +5,9 @@
  *
  * Nothing is waited for any more, with one exception: a call that runs on a thread, and whose end a task
  * waits for, may use what the task has on its stack.  Each such call is asked to stop, and its function's
- * return is waited for, blocking.  Everything else that tasks wait for is a task itself, or is cancelled and
- * over.
+ * return is waited for, blocking.  The function may itself wait for this loop: so messages are taken
+ * meanwhile, and what they ask for is refused; and threads that wait for promises are released, since nobody
+ * can keep them any more.  Everything else that tasks wait for is a task itself, or is cancelled and over.
  *
  * The loop's ready queue holds other things as well, which will be dropped; so only tasks, and the futures
  * that resume them, are run from it.
@@ -41,36 +42,82 @@ static size_t run_ready(via_loop *loop)
     return ran;
 }
 
-// Waits until a call's function has returned, or detaches a future that somebody else would have to complete.
-static void end_future(via_future *future)
-{
-    via_future_ref(future);
-    if (future->sort == VIA__SORT_CALL) {
-        (void)via_cfuture_cancel(future->cf);
-        (void)via_cfuture_wait(future->cf, VIA_FOREVER);
-        via__future_settle(future, via_cfuture_state(future->cf));
-        via__future_forget_flight(future); // its worker may find the inbox closed already
-    } else if (future->sort == VIA__SORT_WRAP) {
-        (void)via_cfuture_cancel(future->cf);
-        via__future_settle(future, VIA_CANCELLED);
-    } else {
-        via__promise_cancel(future);
-    }
-    via_future_unref(future);
-}
-
-// Ends one future that some task depends on: 1; 0 if there is none.
+// Ends one future that some task depends on, and that somebody else would have to complete: 1; 0 if there is
+// none.
 static int end_one_future(struct via__tasks *tasks)
 {
     struct via__list *pending = &tasks->bridge->pending;
     for (struct via__list *at = pending->next; at != pending; at = at->next) {
         via_future *future = VIA__CONTAINER_OF(at, via_future, pending);
-        if (via__future_is_watched(future) && future->sort != VIA__SORT_DRIVEN) {
-            end_future(future);
-            return 1;
+        if (!via__future_is_watched(future) || future->sort == VIA__SORT_CALL ||
+            future->sort == VIA__SORT_DRIVEN)
+            continue;
+        via_future_ref(future);
+        if (future->sort == VIA__SORT_WRAP) {
+            (void)via_cfuture_cancel(future->cf);
+            via__future_settle(future, VIA_CANCELLED);
+        } else {
+            via__promise_cancel(future);
         }
+        via_future_unref(future);
+        return 1;
     }
     return 0;
+}
+
+// A call that some task depends on, or NULL.
+static via_future *find_call(const struct via__tasks *tasks)
+{
+    const struct via__list *pending = &tasks->bridge->pending;
+    for (const struct via__list *at = pending->next; at != pending; at = at->next) {
+        via_future *future = VIA__CONTAINER_OF(at, via_future, pending);
+        if (future->sort == VIA__SORT_CALL && via__future_is_watched(future))
+            return future;
+    }
+    return NULL;
+}
+
+// Whether other threads may wait for a future that nobody will complete any more: a promise of the program's,
+// or one from above that no task depends on.
+static int is_waited_for(via_future *future)
+{
+    int is_dead =
+        future->sort == VIA__SORT_PROMISE ||
+        (future->sort == VIA__SORT_DRIVEN && !via__is_task(future) && !via__future_is_watched(future));
+    return is_dead && !via__cf_is_private(future->cf) && !via__state_done(via__cf_state(future->cf));
+}
+
+// Tells those threads.  The loop's futures stay as they are.
+static void release_threads(const struct via__tasks *tasks)
+{
+    const struct via__list *pending = &tasks->bridge->pending;
+    for (const struct via__list *at = pending->next; at != pending;) {
+        via_future *future = VIA__CONTAINER_OF(at, via_future, pending);
+        at = at->next;
+        if (!is_waited_for(future))
+            continue;
+        // Callbacks may drop what they like: from the beginning again.
+        via__cf_finish(via_cfuture_ref(future->cf), VIA_ECLOSED, 0, NULL, NULL);
+        at = pending->next;
+    }
+}
+
+// Waits until something has come from a call that some task depends on, or from what it depends on itself: 1;
+// 0 if there is none.
+static int wait_for_call(struct via__tasks *tasks)
+{
+    via_future *call = find_call(tasks);
+    if (!call)
+        return 0;
+    via_future_ref(call);
+    (void)via__future_cancel(call);
+    int is_over = call->state != VIA_PENDING;
+    via_future_unref(call);
+    if (is_over)
+        return 1;
+    release_threads(tasks);
+    via__loop_await_messages(tasks->loop);
+    return 1;
 }
 
 static struct via__task *next_task(struct via__tasks *tasks, struct via__list **at)
@@ -125,8 +172,8 @@ static int lose_one(struct via__tasks *tasks, int waits)
 // Brings a task nearer to its end, the gentlest way that there is.
 static int end_something(struct via__tasks *tasks)
 {
-    return run_ready(tasks->loop) || end_one_future(tasks) || lose_one(tasks, 0) || give_up_one(tasks) ||
-           lose_one(tasks, 1);
+    return run_ready(tasks->loop) || end_one_future(tasks) || lose_one(tasks, 0) || wait_for_call(tasks) ||
+           give_up_one(tasks) || lose_one(tasks, 1);
 }
 
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)

@@ -3,6 +3,7 @@
 #include <event2/event.h>
 
 #include "unit/task/task_fixture.h"
+#include <viaduct/threadsafe.h>
 
 #include <config.h>
 
@@ -438,6 +439,71 @@ TEST(a_task_of_another_loop_may_close_it)
 
 /* Another layer's state may go after the tasks and before the futures, and let go of a task. */
 
+/* A function on a thread that waits for the loop whose closing waits for it. */
+struct dependent {
+    struct via_test_gate gate;
+    via_loop *loop;
+    via_cfuture *promise;
+    int status;
+};
+
+static int ask_the_loop(void *arg, void **result)
+{
+    struct dependent *dependent = arg;
+    via_cfuture *cf = NULL;
+    (void)result;
+    via_test_gate_open(&dependent->gate);
+    ck_assert_int_eq(via_call_sleep(VIA_FOREVER), VIA_ECANCELED);
+    ck_assert_int_eq(via_run_coroutine_threadsafe(dependent->loop, task_never_runs, NULL, NULL, &cf), 0);
+    dependent->status = via_cfuture_result(cf, via_test_bound_ns(), NULL);
+    via_cfuture_unref(cf);
+    return 0;
+}
+
+static int await_a_promise(void *arg, void **result)
+{
+    struct dependent *dependent = arg;
+    (void)result;
+    via_test_gate_open(&dependent->gate);
+    dependent->status = via_cfuture_result(dependent->promise, via_test_bound_ns(), NULL);
+    return 0;
+}
+
+static int start_dependent(void *arg, void **result)
+{
+    return via_await_to_thread(ask_the_loop, arg, result);
+}
+
+static int start_waiting(void *arg, void **result)
+{
+    return via_await_to_thread(await_a_promise, arg, result);
+}
+
+static int close_under(via_task_fn fn)
+{
+    struct dependent dependent = {.gate = VIA_TEST_GATE_INITIALIZER, .loop = open_task_loop()};
+    via_future *promise = via_future_new(dependent.loop), *task = create(dependent.loop, fn, &dependent);
+    ck_assert_int_eq(via_future_cfuture(promise, &dependent.promise), 0);
+    settle(dependent.loop);
+    via_test_gate_pass(&dependent.gate);
+    close_loop(dependent.loop);
+    ck_assert_int_eq(status_of(task), 0);
+    via_cfuture_unref(dependent.promise);
+    via_future_unref(promise);
+    via_future_unref(task);
+    return dependent.status;
+}
+
+TEST(a_function_that_asks_for_a_task_meanwhile_is_refused)
+{
+    ck_assert_int_eq(close_under(start_dependent), VIA_ECLOSED);
+}
+
+TEST(a_function_that_waits_for_a_promise_is_told)
+{
+    ck_assert_int_eq(close_under(start_waiting), VIA_ECLOSED);
+}
+
 struct holder {
     struct via__loop_closer closer;
     via_future *task;
@@ -474,4 +540,5 @@ TEST_MAIN("task/close", tasks_that_have_not_begun_never_do_and_their_arguments_a
           the_value_of_a_task_outlives_its_loop, a_callback_may_close_the_loop_of_tasks_that_wait,
           a_task_may_close_its_own_loop_and_is_told_by_its_next_wait,
           a_done_callback_that_closes_the_loop_leaves_the_value_to_the_task,
-          a_task_of_another_loop_may_close_it, a_task_may_be_dropped_after_the_tasks_were_closed)
+          a_task_of_another_loop_may_close_it, a_task_may_be_dropped_after_the_tasks_were_closed,
+          a_function_that_asks_for_a_task_meanwhile_is_refused, a_function_that_waits_for_a_promise_is_told)
