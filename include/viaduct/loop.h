@@ -175,9 +175,12 @@ VIA_PUBLIC via_loop *via_loop_unref(via_loop *loop);
  * is shut down without waiting.  A thread that posts to a closed loop is told VIA_ECLOSED.  Called by one of
  * the loop's own callbacks under an attached base it takes effect when that callback returns.
  *
+ * Tasks (task.h) run to their ends before this returns: each await fails.  Those that another thread has run
+ * cannot; they end with VIA_EEXITED where they stand, and their stacks are lost.
+ *
  * - Ownership: borrows `loop`; objects that refer to it stay valid and answer VIA_ECLOSED.
  * - Threads: the loop's.
- * - Blocks: no.
+ * - Blocks: no; with tasks, until the functions on threads that they wait for have returned.
  * - Cancel: not applicable.
  * - Origin: asyncio `loop.close`.
  *
@@ -197,9 +200,9 @@ VIA_PUBLIC int via_loop_close(via_loop *loop);
  * - Origin: asyncio `loop.run_forever`.
  *
  * @param loop a loop with a base of its own.
- * @return 0; VIA_ERUNNING if it runs already, or another loop runs in this thread; VIA_ECLOSED; VIA_ENOTSUP
- *         for an attached loop, which its program runs; VIA_EINVAL; VIA_EFORKED; VIA_EAGAIN if libevent
- * fails.
+ * @return 0; VIA_ERUNNING if it runs already, or another loop runs in this thread; VIA_EFOREIGN if tasks wait
+ *         that another thread has run; VIA_ECLOSED; VIA_ENOTSUP for an attached loop, which its program runs;
+ *         VIA_EINVAL; VIA_EFORKED; VIA_EAGAIN if libevent fails.
  */
 VIA_PUBLIC int via_loop_run_forever(via_loop *loop);
 

@@ -416,6 +416,20 @@ static void leave_returned(via_group *group)
     free_group(group);
 }
 
+// None of them will be told that it is done.
+static void forget_children(via_group *group)
+{
+    while (!via__list_empty(&group->children)) {
+        struct child *child = VIA__CONTAINER_OF(group->children.next, struct child, link);
+        via__list_remove(&child->link);
+        via__list_remove(&child->held);
+        via__future_unwatch(child->future, &child->done);
+        if (!child->begun)
+            via__task_of(child->future)->waiting = NULL;
+        free_child(child);
+    }
+}
+
 // The task is lost.  This is not its stack.
 static void leave_lost(via_group *group)
 {
@@ -423,6 +437,8 @@ static void leave_lost(via_group *group)
     for (struct via__list *at = group->children.next; at != &group->children; at = at->next)
         via__task_of(VIA__CONTAINER_OF(at, struct child, link)->future)->holder = NULL;
     stop_children(group);
+    if (group->loop->tasks && ((struct via__tasks *)group->loop->tasks)->abandoned)
+        forget_children(group);
     if (via__list_empty(&group->children))
         free_group(group);
 }

@@ -117,8 +117,10 @@ struct via_loop {
     struct via__watch_table fds, signals;
     size_t watches;
     struct via__list closers;
-    void *bridge;  // the bridge's state for this loop
-    void *tasks;   // the task layer's
+    void *bridge; // the bridge's state for this loop
+    void *tasks;  // the task layer's
+    // The task layer's: 0 if this thread may run the loop, or VIA_EFOREIGN.
+    int (*check_thread)(const via_loop *loop);
     void *watched; // the watchdog's
     // The bridge's: a completion came for a closed loop.
     void (*on_completion_dropped)(via_loop *loop, uintptr_t *link);

@@ -32,6 +32,12 @@ static int enter_run(via_loop *loop, struct via__role_outer *outer)
     if (!atomic_compare_exchange_strong_explicit(&loop->running, &idle, 1, memory_order_acquire,
                                                  memory_order_relaxed))
         return VIA_ERUNNING;
+    status = loop->check_thread ? loop->check_thread(loop) : 0;
+    if (status < 0) {
+        // Release: as in leave_run().
+        atomic_store_explicit(&loop->running, 0, memory_order_release);
+        return status;
+    }
     via__loop_pin(loop);
     *outer = via__role_enter_loop(loop);
     via__role.vclock = loop->vclock;

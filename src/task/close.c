@@ -12,6 +12,10 @@
  * The loop's ready queue holds other things as well, which will be dropped; so only tasks, and the futures
  * that resume them, are run from it.
  *
+ * A loop that is closed by another thread than the one which has run its tasks cannot run them: they are
+ * lost, and what waits for them on their stacks is never called.  The stacks stay with their thread, so
+ * functions that use them do no harm.
+ *
  * A task that will not end - it awaits again and again though every await fails - is lost: its stack is taken
  * away.
  */
@@ -176,15 +180,44 @@ static int end_something(struct via__tasks *tasks)
            give_up_one(tasks) || lose_one(tasks, 1);
 }
 
+// Takes the tasks out of the ready queue.
+static void forget_ready(via_loop *loop)
+{
+    for (size_t left = loop->ready.count; left; left--) {
+        struct via__ready *node = via__ready_pop(&loop->ready);
+        if (node->kind != &via__task_first_kind && node->kind != &via__task_woken_kind)
+            via__ready_push(&loop->ready, node);
+    }
+}
+
+// Ends every task without running any.
+static void abandon_all(struct via__tasks *tasks)
+{
+    tasks->abandoned = 1;
+    forget_ready(tasks->loop);
+    struct via__list *at = &tasks->bridge->pending;
+    for (struct via__task *task; (task = next_task(tasks, &at)); at = &tasks->bridge->pending) {
+        via_future *future = via_future_ref(via__task_future(task));
+        via__task_end(task, VIA_EEXITED);
+        forget_ready(tasks->loop); // what it held may have been woken
+        via_future_unref(future);
+    }
+}
+
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
 {
     struct via__tasks *tasks = VIA__CONTAINER_OF(closer, struct via__tasks, closer);
     tasks->closing = 1;
+    if (via__tasks_check_thread(loop) < 0)
+        abandon_all(tasks);
     while (tasks->alive) {
         interrupt_all(tasks);
         if (!end_something(tasks))
             break;
     }
+    // What depends on the last of them hears of its end.
+    while (!tasks->abandoned && run_ready(loop))
+        ;
     loop->tasks = NULL;
     via__slab_leave(tasks->slab);
     free(tasks);

@@ -132,6 +132,7 @@ static void finish(struct via__task *task)
     if (status < 0)
         drop_result(task);
     task->tasks->alive--;
+    task->tasks->stacks -= task->fiber.thread != NULL;
     if (status == VIA_ECANCELED || status == VIA_EABORTED) {
         via__promise_cancel(future);
     } else {
@@ -171,10 +172,13 @@ void via__task_begin(struct via__task *task)
     if (status == 0)
         status = via__fiber_init(&task->fiber, &fiber_kind, task->stack_bytes);
     task->begun = 1;
-    if (status < 0)
+    if (status < 0) {
         via__task_end(task, status);
-    else
-        step(task);
+        return;
+    }
+    task->tasks->stacks++;
+    task->tasks->thread = task->fiber.thread;
+    step(task);
 }
 
 void via__task_resume(struct via__task *task)
@@ -197,12 +201,13 @@ static void drop_woken(via_loop *loop, struct via__ready *node)
     (void)node;
 }
 
+const struct via__ready_kind via__task_woken_kind = {.run = run_woken, .drop = drop_woken, .prompt = 1};
+
 void via__task_wake(struct via__task *task)
 {
-    static const struct via__ready_kind kind = {.run = run_woken, .drop = drop_woken, .prompt = 1};
     task->waiting = NULL;
     task->woken = 1;
-    task->ready.kind = &kind;
+    task->ready.kind = &via__task_woken_kind;
     via__loop_ready(task->tasks->loop, &task->ready);
 }
 

@@ -48,7 +48,14 @@ struct via__tasks *via__tasks_of(via_loop *loop)
     // Told before the bridge, which was there before.
     via__loop_add_closer(loop, &tasks->closer, via__tasks_close);
     loop->tasks = tasks;
+    loop->check_thread = via__tasks_check_thread;
     return tasks;
+}
+
+int via__tasks_check_thread(const via_loop *loop)
+{
+    const struct via__tasks *tasks = loop->tasks;
+    return tasks && tasks->stacks && tasks->thread != via__fiber_self.thread ? VIA_EFOREIGN : 0;
 }
 
 static void run_first(via_loop *loop, struct via__ready *node)
@@ -66,7 +73,7 @@ static void drop_first(via_loop *loop, struct via__ready *node)
     (void)node;
 }
 
-static const struct via__ready_kind first_kind = {.run = run_first, .drop = drop_first, .prompt = 1};
+const struct via__ready_kind via__task_first_kind = {.run = run_first, .drop = drop_first, .prompt = 1};
 
 static void init(struct via__task *task, struct via__tasks *tasks, via_task_fn fn, void *arg)
 {
@@ -103,7 +110,7 @@ static int apply(struct via__task *task, const struct via_task_options *options)
 void via__task_start(struct via__task *task, int eager)
 {
     task->waiting = NULL;
-    task->ready.kind = &first_kind;
+    task->ready.kind = &via__task_first_kind;
     task->woken = 1;
     if (eager && via__loop_is_here(task->tasks->loop)) {
         task->woken = 0;

@@ -24,6 +24,9 @@
  *
  * While `deadline_ns` is finite and not over, the task's timer is set while it waits.
  *
+ * Threads.  A stack never leaves its thread.  So while tasks that have begun wait, their loop is run by no
+ * other one.
+ *
  * Closing.  The loop's closing cuts every wait short and runs the tasks to their ends, before the bridge
  * goes: see close.c.
  */
@@ -110,8 +113,11 @@ struct via__tasks {
     struct via__loop_closer closer;
     struct via__task *current;
     uint64_t created;
-    size_t alive; // not done
+    size_t alive;                     // not done
+    size_t stacks;                    // those among them that have one
+    struct via__fiber_thread *thread; // whose stacks these are
     int closing;
+    int abandoned;  // the closing runs none of them, and calls nothing of theirs
     int ending;     // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
     void *stopping; // of the groups: see there
 };
@@ -155,7 +161,13 @@ via_future *via__task_make(via_loop *loop, via_task_fn fn, void *arg, const stru
 // Has it begin: in its turn, or eagerly.
 void via__task_start(struct via__task *task, int eager);
 
+// 0 if the stacks of the loop's tasks, if any, are this thread's; or VIA_EFOREIGN.
+int via__tasks_check_thread(const via_loop *loop);
+
 // step.c
+
+// Of a task in the ready queue: it has not begun, or was woken.
+extern const struct via__ready_kind via__task_first_kind, via__task_woken_kind;
 
 // Has the task go on in its turn.  It waits.
 void via__task_wake(struct via__task *task);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Task groups and requests to stop: of the task that holds the group, of the group, and of scopes around. */
 #include "unit/combine/group_fixture.h"
+#include <viaduct/combine.h>
+#include <viaduct/log.h>
 
 /* ---- the task is asked to stop ---- */
 
@@ -737,6 +739,82 @@ TEST(a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it)
     ASSERT_RECORD(&history, "x!");
 }
 
+static int never_end(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    while (via_sleep(VIA_S) != 0) {
+    }
+    return 0;
+}
+
+static int never_end_with_another(void *arg, void **result)
+{
+    via_future_unref(via_group_create_task(begin_group(), never_end, NULL));
+    return never_end(arg, result);
+}
+
+TEST(a_task_that_is_lost_before_those_of_its_group_leaves_nothing_behind)
+{
+    via_loop *loop = open_task_loop();
+    via_future *task = create(loop, never_end_with_another, NULL);
+    settle(loop);
+    close_loop(loop);
+    ck_assert_int_eq(status_of(task), VIA_EEXITED);
+    via_future_unref(task);
+}
+
+/* ---- the loop was run by a thread that has ended ---- */
+
+static int hold_limited(void *arg, void **result)
+{
+    struct via_group_options options = {.limit = 1};
+    via_group *group = NULL;
+    (void)result;
+    ck_assert_int_eq(via_group_begin(&options, &group), 0);
+    via_future_unref(via_group_create_task(group, task_wait_for_ever, arg));
+    via_future_unref(via_group_create_task(group, task_never_runs, arg));
+    return via_group_end(group, 0);
+}
+
+static int wait_for_both(void *futures, void **result)
+{
+    (void)result;
+    return via_wait(futures, 2, VIA_FOREVER, VIA_ALL_COMPLETED);
+}
+
+static void *run_for_a_while(void *loop)
+{
+    settle(loop);
+    return NULL;
+}
+
+static void ignore_line(enum via_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    (void)arg;
+}
+
+TEST(tasks_that_another_thread_has_run_leave_nothing_behind)
+{
+    via_loop *loop = open_task_loop();
+    struct via_test_thread thread;
+    via_future *held[] = {create(loop, hold_limited, NULL), create(loop, task_wait_for_ever, NULL)};
+    via_future *waits = create(loop, wait_for_both, held);
+    via_set_log_hook(ignore_line, NULL); /* the thread's stacks are lost */
+    via_test_thread_start(&thread, run_for_a_while, loop);
+    via_test_thread_join(&thread);
+    via_set_log_hook(NULL, NULL);
+    ck_assert_int_eq(via_loop_close(loop), 0);
+    ck_assert_int_eq(status_of(held[0]), VIA_EEXITED);
+    ck_assert_int_eq(status_of(waits), VIA_EEXITED);
+    via_future_unref(held[0]);
+    via_future_unref(held[1]);
+    via_future_unref(waits);
+    via_loop_unref(loop);
+}
+
 TEST_MAIN(
     "combine/group_cancel", a_request_while_the_end_waits_reaches_every_task_of_the_group,
     the_end_waits_for_the_clean_up_of_every_task, a_request_cuts_the_body_short_and_the_end_its_tasks,
@@ -764,4 +842,6 @@ TEST_MAIN(
     a_limit_in_the_body_leaves_the_tasks_alone, a_failure_of_a_group_is_not_taken_for_the_limit_in_its_body,
     a_group_that_fails_waits_for_the_function_that_runs_on_a_thread,
     closing_the_loop_ends_the_tasks_of_a_group_and_then_its_holder,
-    a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it)
+    a_task_that_is_lost_leaves_its_group_to_the_tasks_in_it,
+    a_task_that_is_lost_before_those_of_its_group_leaves_nothing_behind,
+    tasks_that_another_thread_has_run_leave_nothing_behind)

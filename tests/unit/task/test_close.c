@@ -3,6 +3,7 @@
 #include <event2/event.h>
 
 #include "unit/task/task_fixture.h"
+#include <viaduct/log.h>
 #include <viaduct/threadsafe.h>
 
 #include <config.h>
@@ -439,6 +440,59 @@ TEST(a_task_of_another_loop_may_close_it)
 
 /* Another layer's state may go after the tasks and before the futures, and let go of a task. */
 
+/* Two threads, one of which runs the loop for a while. */
+static void *run_for_a_while(void *loop)
+{
+    settle(loop);
+    return NULL;
+}
+
+static void ignore_line(enum via_log_level level, const char *text, void *arg)
+{
+    (void)level;
+    (void)text;
+    (void)arg;
+}
+
+/* Runs the loop in a thread, which ends. */
+static void run_elsewhere(via_loop *loop)
+{
+    struct via_test_thread thread;
+    via_set_log_hook(ignore_line, NULL); /* the thread's stacks are lost */
+    via_test_thread_start(&thread, run_for_a_while, loop);
+    via_test_thread_join(&thread);
+    via_set_log_hook(NULL, NULL);
+}
+
+TEST(tasks_that_another_thread_has_run_are_lost)
+{
+    via_loop *loop = open_task_loop();
+    struct via_test_counted arg = {.value = 0};
+    struct via_task_options options = {.destroy = via_test_counted_destroy};
+    via_future *task = via_create_task_with(loop, task_wait_for_ever, &arg, &options);
+    run_elsewhere(loop);
+    via_future *late = create(loop, task_never_runs, NULL);
+    ck_assert_int_eq(via_loop_run_forever(loop), VIA_EFOREIGN);
+    ck_assert_int_eq(via_loop_close(loop), 0);
+    ck_assert_int_eq(status_of(task), VIA_EEXITED);
+    ck_assert_int_eq(status_of(late), VIA_EEXITED);
+    ck_assert_int_eq(via_test_destroyed(&arg), 1);
+    via_future_unref(task);
+    via_future_unref(late);
+    via_loop_unref(loop);
+}
+
+TEST(a_loop_whose_tasks_have_not_begun_or_have_ended_may_change_threads)
+{
+    via_loop *loop = open_task_loop();
+    via_future *first = create(loop, task_return_0, NULL);
+    run_elsewhere(loop);
+    ck_assert_int_eq(status_of(first), 0);
+    ck_assert_int_eq(run_task(loop, create(loop, task_return_0, NULL)), 0);
+    via_future_unref(first);
+    close_loop(loop);
+}
+
 /* A function on a thread that waits for the loop whose closing waits for it. */
 struct dependent {
     struct via_test_gate gate;
@@ -541,4 +595,6 @@ TEST_MAIN("task/close", tasks_that_have_not_begun_never_do_and_their_arguments_a
           a_task_may_close_its_own_loop_and_is_told_by_its_next_wait,
           a_done_callback_that_closes_the_loop_leaves_the_value_to_the_task,
           a_task_of_another_loop_may_close_it, a_task_may_be_dropped_after_the_tasks_were_closed,
+          tasks_that_another_thread_has_run_are_lost,
+          a_loop_whose_tasks_have_not_begun_or_have_ended_may_change_threads,
           a_function_that_asks_for_a_task_meanwhile_is_refused, a_function_that_waits_for_a_promise_is_told)
