@@ -153,7 +153,7 @@ class Progress:
         self.start_s = self.shown_s = time.monotonic()
 
     def remaining_s(self):
-        return sum(self.took_s.get(run, GUESS_S[run[0].workload]) for run in self.left)
+        return sum(self.took_s.get(run, GUESS_S.get(run[0].workload, 0.5)) for run in self.left)
 
     def finished(self, run, took_s):
         self.left.pop(0)

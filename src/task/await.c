@@ -115,7 +115,7 @@ static int wait_until_done(struct via__task *task, via_future *future, int must)
     int looks = LOOKS;
     if (waits_for(future, task, &looks))
         return VIA_EDEADLK;
-    int status = via__task_check_wait(&task);
+    int status = via__task_check_interrupted(task);
     if (status == 0)
         return suspend_until_done(task, future, must, 0);
     (void)via__future_cancel(future);
@@ -147,13 +147,18 @@ static int read_outcome(via_future *future, int take, struct via_outcome *outcom
     return 0;
 }
 
+// The status of the future as its awaiter is told: one of them is the word for a task that was asked to stop
+// itself.
+static int translate(struct via__task *task, int status)
+{
+    return status == VIA_ECANCELED && via__task_interrupted(task) == 0 ? VIA_EABORTED : status;
+}
+
 static int consume(struct via__task *task, via_future *future, int take, struct via_outcome *outcome)
 {
     int status = read_outcome(future, take, outcome), has_text = 0;
     if (status == 0) {
-        // This status is the word for a task that was asked to stop itself.
-        if (outcome->status == VIA_ECANCELED && via__task_interrupted(task) == 0)
-            outcome->status = VIA_EABORTED;
+        outcome->status = translate(task, outcome->status);
         status = outcome->status;
         has_text = status < 0 && take && outcome->message;
     }
@@ -164,25 +169,46 @@ static int consume(struct via__task *task, via_future *future, int take, struct 
     return status;
 }
 
-// `drain`: what was cancelled is waited for, even if this task was interrupted before.
-static int await(via_future *future, int take, int drain, struct via_outcome *outcome)
+// Most outcomes are a status and a value, of which nothing has to be taken or kept.
+static int is_plain(const via_future *future)
 {
-    struct via__task *task;
-    int status = future ? via__task_check_here(&task) : VIA_EINVAL;
-    if (status == 0 && future->loop && future->loop != task->tasks->loop)
-        return VIA_EFOREIGN; // its reference may not be touched here
-    if (status == 0 && future->state == VIA_PENDING)
-        status = wait_until_done(task, future, drain || is_borrowing_call(future));
-    if (status == 0)
-        return consume(task, future, take, outcome);
+    return future->loop && future->state == VIA_FINISHED && !future->cf->extra;
+}
+
+static int consume_plain(struct via__task *task, via_future *future, void **result)
+{
+    int status = translate(task, future->cf->status);
+    if (status == 0 && result)
+        *result = future->cf->value;
+    future->looked = 1;
     via_future_unref(future);
+    return status;
+}
+
+// Waits until it is done.  If not 0, its reference is gone, or may not be touched here.  `drain`: what was
+// cancelled is waited for, even if this task was interrupted before.
+static int wait_for(via_future *future, int drain, struct via__task **task)
+{
+    int status = future ? via__task_check_here(task) : VIA_EINVAL;
+    if (status == 0 && future->loop && future->loop != (*task)->tasks->loop)
+        return VIA_EFOREIGN;
+    if (status == 0 && future->state == VIA_PENDING)
+        status = wait_until_done(*task, future, drain || is_borrowing_call(future));
+    if (status < 0)
+        via_future_unref(future);
     return status;
 }
 
 static int await_value(via_future *future, int drain, void **result)
 {
+    struct via__task *task;
+    int status = wait_for(future, drain, &task);
+    if (status < 0)
+        return status;
+    if (is_plain(future))
+        return consume_plain(task, future, result);
     struct via_outcome outcome;
-    int status = await(future, result != NULL, drain, &outcome);
+    status = consume(task, future, result != NULL, &outcome);
     if (status == 0 && result)
         *result = outcome.value;
     return status;
@@ -190,9 +216,13 @@ static int await_value(via_future *future, int drain, void **result)
 
 static int await_outcome(via_future *future, int drain, struct via_outcome *outcome)
 {
+    struct via__task *task;
     struct via_outcome taken;
+    int status = wait_for(future, drain, &task);
+    if (status < 0)
+        return status;
     taken.status = 1; // nothing was read
-    int status = await(future, 1, drain, &taken);
+    status = consume(task, future, 1, &taken);
     if (taken.status <= 0)
         *outcome = taken;
     return status;

@@ -215,17 +215,21 @@ static inline int via__task_interrupted(struct via__task *task)
 // The awaits of a task fail; it may be one that does not listen.
 void via__task_refuse(struct via__task *task);
 
+// 0, or the status if the running task is interrupted: one more of its awaits fails.
+static inline int via__task_check_interrupted(struct via__task *task)
+{
+    int status = via__task_interrupted(task);
+    if (status < 0)
+        via__task_refuse(task);
+    return status;
+}
+
 // Tells whether the code that runs may wait: 0 with the task, VIA_ESTATE as above, or the status if the task
 // is interrupted.
 static inline int via__task_check_wait(struct via__task **task)
 {
     int status = via__task_check_here(task);
-    if (status < 0)
-        return status;
-    status = via__task_interrupted(*task);
-    if (status < 0)
-        via__task_refuse(*task);
-    return status;
+    return status < 0 ? status : via__task_check_interrupted(*task);
 }
 
 // Something may have come about that cuts the wait of the task short.
