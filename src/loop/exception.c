@@ -2,6 +2,8 @@
 /* Errors that no caller can be told of, and debug mode. */
 #include <config.h>
 
+#include <string.h>
+
 #include "base/log.h"
 #include "loop/loop.h"
 
@@ -15,18 +17,33 @@ int via_loop_set_exception_handler(via_loop *loop, via_exception_fn fn, void *ar
     return 0;
 }
 
-static void log_exception(const struct via_exception *exception)
+static void log_line(const struct via_exception *exception, const char *text)
 {
     const char *message = exception->message ? exception->message : "something failed";
-    const char *text = exception->text ? exception->text : via_status_text(exception->status);
     if (exception->took_ns)
         via__log(VIA_LOG_WARNING, "%s: %lld us", message, (long long)(exception->took_ns / 1000));
     else if (exception->status < 0)
-        via__log(VIA_LOG_ERROR, "%s: %s (%s)", message, text, via_status_name(exception->status));
-    else if (exception->text)
+        via__log(VIA_LOG_ERROR, "%s: %s (%s)", message, text ? text : via_status_text(exception->status),
+                 via_status_name(exception->status));
+    else if (text)
         via__log(VIA_LOG_ERROR, "%s: %s", message, text);
     else
         via__log(VIA_LOG_ERROR, "%s", message);
+}
+
+// The log hook gets one line at a time, and a list of waiting tasks has many.
+static void log_exception(const struct via_exception *exception)
+{
+    const char *text = exception->text;
+    if (text == NULL || strchr(text, '\n') == NULL) {
+        log_line(exception, text);
+        return;
+    }
+    log_line(exception, NULL);
+    for (size_t length; *text; text += length + (text[length] == '\n')) {
+        length = strcspn(text, "\n");
+        via__log(VIA_LOG_ERROR, "  %.*s", (int)length, text);
+    }
 }
 
 int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The exception handler: what it is told, and what happens when it fails itself. */
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "unit/loop/loop_fixture.h"
@@ -31,6 +32,13 @@ static void log_to_history(enum via_log_level level, const char *text, void *arg
     ck_assert_ptr_null(strchr(text, '\n'));
     ck_assert_uint_gt(strlen(text), 0);
     via_test_record(&history, "logged");
+}
+
+static void append_line(enum via_log_level level, const char *text, void *arg)
+{
+    char *lines = arg;
+    ck_assert_int_eq(level, VIA_LOG_ERROR);
+    strcat(strcat(lines, text), "|");
 }
 
 static int fail_busy(void *arg)
@@ -137,6 +145,23 @@ TEST(without_a_handler_errors_go_to_the_log_hook)
     close_loop(loop);
 }
 
+TEST(the_log_hook_gets_a_text_of_several_lines_line_by_line)
+{
+    via_loop *loop = open_loop();
+    struct via_exception exception = {
+        .message = "stuck", .status = VIA_EDEADLK, .text = "a waits\n\nb waits\n"};
+    char lines[256] = "";
+    via_set_log_hook(append_line, lines);
+    ck_assert_int_eq(via_loop_call_exception_handler(loop, &exception), 0);
+    ck_assert_str_eq(lines, "stuck: this wait could never end (VIA_EDEADLK)|  a waits|  |  b waits|");
+    exception.status = 0;
+    lines[0] = '\0';
+    ck_assert_int_eq(via_loop_call_exception_handler(loop, &exception), 0);
+    ck_assert_str_eq(lines, "stuck|  a waits|  |  b waits|");
+    via_set_log_hook(NULL, NULL);
+    close_loop(loop);
+}
+
 TEST(without_handler_and_log_hook_errors_are_dropped)
 {
     via_loop *loop = open_loop();
@@ -237,7 +262,8 @@ TEST(handlers_refuse_missing_arguments)
 
 TEST_MAIN("loop/exception", a_failing_callback_is_reported_and_the_next_one_runs, a_failing_timer_is_reported,
           a_failing_post_is_reported, a_failing_reader_is_reported_and_stays, a_positive_return_is_no_error,
-          without_a_handler_errors_go_to_the_log_hook, without_handler_and_log_hook_errors_are_dropped,
-          a_handler_can_be_taken_back, a_failing_handler_is_reported_to_the_log_hook,
+          without_a_handler_errors_go_to_the_log_hook, the_log_hook_gets_a_text_of_several_lines_line_by_line,
+          without_handler_and_log_hook_errors_are_dropped, a_handler_can_be_taken_back,
+          a_failing_handler_is_reported_to_the_log_hook,
           a_failing_handler_without_log_hook_does_not_stop_the_loop, a_program_can_report_something_itself,
           a_handler_may_use_the_loop_and_replace_itself, handlers_refuse_missing_arguments)
