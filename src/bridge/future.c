@@ -15,8 +15,9 @@
     X(VIA_ENOMEM, "memory ran out: free some, or start less at a time")                                      \
     X(VIA_ECLOSED, "the loop is closed: start nothing on it any more, or make another loop")                 \
     X(VIA_EFORKED, "the loop is the parent's: make one in the child, after fork()")                          \
-    X(VIA_ESTATE, "no loop runs in this thread: call this in a callback of a loop, or name the loop with "   \
-                  "via_run_in_executor()")                                                                   \
+    X(VIA_ESTATE,                                                                                            \
+      "no loop runs in this thread: call this in a callback or task of a loop, or name the loop "            \
+      "with via_run_in_executor() or via_create_task_with()")                                                \
     X(VIA_EFOREIGN, "this is another thread's loop: go there with via_call_soon_threadsafe()")
 
 // Futures that failed before there was a loop or memory to make one of.  They are never freed.
