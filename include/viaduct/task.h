@@ -43,7 +43,8 @@
 #include <viaduct/time.h>
 
 /** What a task does: returns 0 and may leave a value in `*result`, which was NULL; or it returns a negative
- *  status, via_fail(), or a positive code of its own, and then `destroy_result` gets what it has left. */
+ *  status, via_fail(), or a positive code of its own, and then `destroy_result` gets what it has left.  One
+ * that returns the VIA_EFAILED of an await has failed with the code and text of what it awaited. */
 typedef int (*via_task_fn)(void *arg, void **result);
 
 /** How a task is to be; all zero is a plain one. */

@@ -12,9 +12,14 @@ struct via__locals;
 
 // What a function has said with via_fail() of its failure.
 struct via__failure {
-    char *message; // allocated, or NULL
+    char *message;
     int code;
-    int given; // it has said something
+    int given; // an enum via__failure_given
+};
+
+enum via__failure_given {
+    VIA__FAILURE_SAID = 1,   // with via_fail()
+    VIA__FAILURE_AWAITED = 2 // by what the function awaited; counts if it returns that status
 };
 
 struct via__role {

@@ -125,12 +125,14 @@ via_future *via_future_ref(via_future *future)
     return future;
 }
 
-// An error that nobody looked at would vanish without a trace.
+// An error that nobody looked at would vanish without a trace.  That things were cancelled is none when the
+// loop is being closed.
 static void report_unseen(via_future *future)
 {
     struct via_outcome outcome;
     if (future->looked || future->state != VIA_FINISHED || via__future_bridge(future)->closed ||
-        via_cfuture_outcome(future->cf, &outcome) < 0 || outcome.status >= 0)
+        via_cfuture_outcome(future->cf, &outcome) < 0 || outcome.status >= 0 ||
+        (future->loop->closing && outcome.status == VIA_EABORTED))
         return;
     struct via_exception exception = {.message = "the error of a future was never looked at",
                                       .status = outcome.status,

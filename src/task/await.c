@@ -12,6 +12,9 @@
  */
 #include <config.h>
 
+#include <stdlib.h>
+#include <string.h>
+
 #include <viaduct/bridge.h>
 
 #include "task/task.h"
@@ -121,6 +124,9 @@ static int wait_until_done(struct via__task *task, via_future *future, int must)
     (void)via__future_cancel(future);
     if (future->state != VIA_PENDING)
         return 0; // it may have a value all the same
+    // While the loop is being closed each task comes to its end here, so one can wait for another, which may
+    // use its variables, even though it was awaited in a shielded section.
+    must |= task->tasks->closing && via__is_task(future);
     return must ? suspend_until_done(task, future, must, 1) : status;
 }
 
@@ -154,12 +160,26 @@ static int translate(struct via__task *task, int status)
     return status == VIA_ECANCELED && via__task_interrupted(task) == 0 ? VIA_EABORTED : status;
 }
 
+// A function that returns the status of what it awaited fails with the same code and text, unless it says
+// something else with via_fail().
+static void inherit_failure(int code, const char *message)
+{
+    struct via__failure *failure = via__role.failure;
+    if (failure->given == VIA__FAILURE_SAID)
+        return;
+    free(failure->message);
+    *failure = (struct via__failure){
+        .message = message ? strdup(message) : NULL, .code = code, .given = VIA__FAILURE_AWAITED};
+}
+
 static int consume(struct via__task *task, via_future *future, int take, struct via_outcome *outcome)
 {
     int status = read_outcome(future, take, outcome), has_text = 0;
     if (status == 0) {
         outcome->status = translate(task, outcome->status);
         status = outcome->status;
+        if (status == VIA_EFAILED)
+            inherit_failure(outcome->code, outcome->message);
         has_text = status < 0 && take && outcome->message;
     }
     if (has_text)
@@ -180,6 +200,8 @@ static int consume_plain(struct via__task *task, via_future *future, void **resu
     int status = translate(task, future->cf->status);
     if (status == 0 && result)
         *result = future->cf->value;
+    if (status == VIA_EFAILED)
+        inherit_failure(future->cf->code, NULL);
     future->looked = 1;
     via_future_unref(future);
     return status;

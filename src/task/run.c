@@ -200,7 +200,9 @@ static int run_main(via_runner *runner, via_task_fn main, void *arg)
 static int check_idle(const via_runner *runner)
 {
     int status = via__loop_check_run(runner->loop);
-    return runner->is_busy && status != VIA_EFORKED ? VIA_ERUNNING : status;
+    if (runner->is_busy && status != VIA_EFORKED)
+        return VIA_ERUNNING;
+    return status < 0 ? status : via__tasks_check_thread(runner->loop);
 }
 
 int via_runner_run(via_runner *runner, via_task_fn main, void *arg, void **result)
@@ -277,8 +279,13 @@ via_runner *via_runner_free(via_runner *runner)
 static void log_failure(via_runner *runner)
 {
     struct via_outcome outcome;
-    if (runner->status != VIA_EDEADLK && via_runner_outcome(runner, &outcome) == 0 && outcome.message)
+    if (runner->status >= 0 || runner->status == VIA_EDEADLK || via_runner_outcome(runner, &outcome) < 0)
+        return;
+    if (outcome.message)
         via__log(VIA_LOG_ERROR, "the main task failed: %s", outcome.message);
+    else
+        via__log(VIA_LOG_ERROR, "the main task failed: %s (%s)", via_status_text(runner->status),
+                 via_status_name(runner->status));
 }
 
 int via_run(via_task_fn main, void *arg, void **result)

@@ -125,7 +125,7 @@ static void finish(struct via__task *task)
     int code = task->status > 0 ? task->status : failure.given ? failure.code : 0;
     leave_scopes(task);
     release(task);
-    if (status != VIA_EFAILED) {
+    if (status != VIA_EFAILED || (task->status > 0 && failure.given == VIA__FAILURE_AWAITED)) {
         free(failure.message);
         failure.message = NULL;
     }

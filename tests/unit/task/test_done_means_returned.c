@@ -47,12 +47,17 @@ static struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
 /* The default executor is the test's own, which can be waited for. */
 static via_executor *pool;
 
-static via_loop *open_loop_with_pool(void)
+static via_loop *open_loop_with_pool_of(int workers)
 {
     via_loop *loop = open_task_loop();
-    pool = open_pool(1);
+    pool = open_pool(workers);
     ck_assert_int_eq(via_loop_set_default_executor(loop, pool), 0);
     return loop;
+}
+
+static via_loop *open_loop_with_pool(void)
+{
+    return open_loop_with_pool_of(1);
 }
 
 /* A depth of its own, so that the variable is gone when it has returned. */
@@ -322,6 +327,73 @@ static int write_at_once(void *arg, void **result)
     return 0;
 }
 
+/* A task that awaits two others in a shielded section; they use a variable of it. */
+struct family {
+    struct via_test_gate second;
+    int parent_is_there;
+};
+
+static int return_when_asked(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_test_gate_pass(&gate);
+    AWAIT(via_call_cancelled());
+    return 0;
+}
+
+static int return_after_the_first(void *family, void **result)
+{
+    (void)result;
+    via_test_gate_pass(&gate);
+    via_test_gate_pass(&((struct family *)family)->second);
+    return 0;
+}
+
+static int first_child(void *family, void **result)
+{
+    int status = via_await_to_thread(return_when_asked, NULL, result);
+    via_test_gate_open(&((struct family *)family)->second);
+    return status;
+}
+
+static int second_child(void *family, void **result)
+{
+    int status = via_await_to_thread(return_after_the_first, family, result);
+    via_test_record(&history, "%d", ((struct family *)family)->parent_is_there);
+    return status;
+}
+
+static int shielded_parent(void *arg, void **result)
+{
+    struct family family = {.second = VIA_TEST_GATE_INITIALIZER, .parent_is_there = 1};
+    struct via_scope shield;
+    (void)arg;
+    (void)result;
+    via_future *first = via_create_task(first_child, &family),
+               *second = via_create_task(second_child, &family);
+    ck_assert_int_eq(via_shield_begin(&shield), 0);
+    ck_assert_int_eq(via_await(first, NULL), 0);
+    ck_assert_int_eq(via_await(second, NULL), 0);
+    ck_assert_int_eq(via_shield_end(&shield), 0);
+    family.parent_is_there = 0;
+    return 0;
+}
+
+TEST(closing_the_loop_ends_tasks_before_the_one_that_awaits_them_in_a_shield)
+{
+    via_loop *loop = open_loop_with_pool_of(2);
+    via_test_gate_open(&gate);
+    via_future *task = create(loop, shielded_parent, NULL);
+    settle(loop);
+    via_test_gate_await(&gate, 2);
+    close_loop(loop);
+    close_pool(pool);
+    ASSERT_RECORD(&history, "1");
+    ck_assert_int_eq(status_of(task), 0);
+    via_future_unref(task);
+}
+
 static int await_many(void *arg, void **result)
 {
     (void)arg;
@@ -348,4 +420,6 @@ TEST_MAIN("task/done_means_returned", a_cancelled_task_waits_for_the_function,
           an_abandonable_call_lets_its_task_go_at_once, closing_the_loop_waits_for_the_function,
           closing_the_loop_waits_for_the_function_of_a_task_that_was_cancelled,
           closing_an_attached_loop_in_a_callback_waits_for_the_function,
-          closing_the_loop_ends_a_chain_behind_the_function, what_the_function_has_written_is_seen)
+          closing_the_loop_ends_a_chain_behind_the_function,
+          closing_the_loop_ends_tasks_before_the_one_that_awaits_them_in_a_shield,
+          what_the_function_has_written_is_seen)

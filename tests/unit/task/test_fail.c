@@ -114,6 +114,67 @@ TEST(a_call_inside_of_a_task_has_a_failure_of_its_own)
     close_loop(loop);
 }
 
+static int fail_on_thread(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    return via_fail(7, "the disk is full");
+}
+
+static int pass_on(void *arg, void **result)
+{
+    (void)arg;
+    return via_await_to_thread(fail_on_thread, NULL, result);
+}
+
+static int pass_on_twice(void *arg, void **result)
+{
+    (void)arg;
+    return via_await(via_create_task(pass_on, NULL), result);
+}
+
+static int own_code_instead(void *arg, void **result)
+{
+    (void)arg;
+    int status = via_await_to_thread(fail_on_thread, NULL, result);
+    return status == VIA_EFAILED ? 5 : status;
+}
+
+static int own_text_instead(void *arg, void **result)
+{
+    (void)arg;
+    int status = via_await_to_thread(fail_on_thread, NULL, result);
+    return status < 0 ? via_fail(6, "saving failed") : 0;
+}
+
+static void assert_failure(via_task_fn fn, int code, const char *text)
+{
+    via_loop *loop = open_loop();
+    via_future *task = via_create_task_with(loop, fn, NULL, NULL);
+    struct via_outcome outcome;
+    ck_assert_int_eq(via_loop_run_until_complete(loop, task), 0);
+    ck_assert_int_eq(via_future_outcome(task, &outcome), 0);
+    ck_assert_int_eq(outcome.status, VIA_EFAILED);
+    ck_assert_int_eq(outcome.code, code);
+    ck_assert_pstr_eq(outcome.message, text);
+    via_future_unref(task);
+    close_loop(loop);
+}
+
+TEST(who_returns_the_failure_of_an_await_fails_with_its_code_and_text)
+{
+    assert_failure(pass_on, 7, "the disk is full");
+    assert_failure(pass_on_twice, 7, "the disk is full");
+}
+
+TEST(who_says_something_else_fails_with_that)
+{
+    assert_failure(own_code_instead, 5, NULL);
+    assert_failure(own_text_instead, 6, "saving failed");
+}
+
 TEST_MAIN("task/fail", the_code_and_the_text_of_a_failed_task_are_its_outcome,
           a_failure_that_is_not_returned_does_not_count, the_text_of_a_child_is_not_the_text_of_its_parent,
-          a_call_inside_of_a_task_has_a_failure_of_its_own)
+          a_call_inside_of_a_task_has_a_failure_of_its_own,
+          who_returns_the_failure_of_an_await_fails_with_its_code_and_text,
+          who_says_something_else_fails_with_that)
