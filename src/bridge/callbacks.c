@@ -8,7 +8,9 @@
 
 #include "bridge/future.h"
 
-static void call(via_loop *loop, via_future *future, via_future_fn fn, void *arg, int is_quiet)
+// In line, where a task is resumed: see via__task_wait_inline().
+__attribute__((always_inline)) static inline void call(via_loop *loop, via_future *future, via_future_fn fn,
+                                                       void *arg, int is_quiet)
 {
     via__loop_note_function(loop, (void *)(uintptr_t)fn);
     future->looked |= !is_quiet;
@@ -62,6 +64,18 @@ static void call_more(via_loop *loop, via_future *future)
     via_future_unref(future);
 }
 
+// The same for one callback: a task that waits for the future, in most cases.
+__attribute__((always_inline)) static inline void call_only(via_loop *loop, via_future *future)
+{
+    struct via__future_callback only = take_first(future);
+    int has_reference = !only.is_embedded || future->refs == 1;
+    if (!has_reference)
+        via_future_unref(future);
+    call(loop, future, only.fn, only.arg, only.is_quiet);
+    if (has_reference)
+        via_future_unref(future);
+}
+
 static void run(via_loop *loop, struct via__ready *ready)
 {
     via_future *future = VIA__CONTAINER_OF(ready, via_future, ready);
@@ -72,10 +86,12 @@ static void run(via_loop *loop, struct via__ready *ready)
     future->queued = 0;
     if (fn)
         call(loop, future, fn, arg, fn == via__stop_when_done);
-    if (future->more)
-        call_more(loop, future);
-    else
+    if (!future->more)
         via_future_unref(future);
+    else if (!future->more->next && !loop->close_requested)
+        call_only(loop, future);
+    else
+        call_more(loop, future);
 }
 
 static void drop(via_loop *loop, struct via__ready *ready)

@@ -170,7 +170,8 @@ static void free_memory(via_future *future, struct via__bridge *bridge)
     }
 }
 
-static void last_unref(via_future *future)
+// Apart from via_future_unref(), which is short where other references are left.
+__attribute__((noinline)) static void last_unref(via_future *future)
 {
     struct via__bridge *bridge = via__future_bridge(future);
     report_unseen(future);
@@ -197,7 +198,7 @@ static void last_unref(via_future *future)
 }
 
 // Only what runs on is left of a call that does not own its argument: whose is the argument now?
-static void report_dropped(via_future *future)
+__attribute__((noinline)) static void report_dropped(via_future *future)
 {
     const struct via__call_extra *extra = via__job_extra(future->cf);
     struct via_exception exception = {.message = "a pending call that does not own its argument was dropped",

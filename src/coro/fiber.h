@@ -197,4 +197,13 @@ __attribute__((always_inline)) static inline int via__fiber_settle(void)
     return via__fiber_settle_at(here);
 }
 
+// Whether the code that runs is the fiber's own and may suspend: the usual case of the two above.  If it says
+// no they may still say yes.
+__attribute__((always_inline)) static inline int via__fiber_is_here(const struct via__fiber *fiber)
+{
+    const char *here = __builtin_frame_address(0);
+    return via__fiber_self.current == fiber && via__role.failure == &fiber->failure &&
+           via__fiber_is_within(here, fiber->stack->low, via__stack_bytes(fiber->stack));
+}
+
 #endif

@@ -24,13 +24,6 @@ struct await {
     struct via__future_callback callback;
 };
 
-static int on_done(via_future *future, void *arg)
-{
-    (void)future;
-    via__task_resume(arg);
-    return 0;
-}
-
 void via__await_cut(struct via__task *task, struct via__wait *wait)
 {
     (void)task;
@@ -49,7 +42,9 @@ static int is_borrowing_call(const via_future *future)
     return future->arg_borrowed && (future->in_flight || future->sort == VIA__SORT_DRIVEN);
 }
 
-static int suspend_until_done(struct via__task *task, via_future *future, int must, int asked)
+// This and what leads here is in line: see via__task_wait_inline().
+__attribute__((always_inline)) static inline int suspend_until_done(struct via__task *task,
+                                                                    via_future *future, int must, int asked)
 {
     struct await await = {.wait = {.what = "a future",
                                    .future = future,
@@ -58,9 +53,9 @@ static int suspend_until_done(struct via__task *task, via_future *future, int mu
                                    .asked = asked,
                                    .cancel = via__await_cut,
                                    .give_up = give_up},
-                          .callback = {.fn = on_done, .arg = task}};
+                          .callback = {.fn = via__task_on_done, .arg = task}};
     via__future_watch(future, &await.callback);
-    int status = via__task_wait(task, &await.wait);
+    int status = via__task_wait_inline(task, &await.wait);
     if (status == 0 && future->state == VIA_PENDING)
         status = VIA_ECANCELED; // it was given up
     if (status < 0)
@@ -113,7 +108,8 @@ static int waits_for(via_future *future, const struct via__task *task, int *look
     return 0;
 }
 
-static int wait_until_done(struct via__task *task, via_future *future, int must)
+__attribute__((always_inline)) static inline int wait_until_done(struct via__task *task, via_future *future,
+                                                                 int must)
 {
     int looks = LOOKS;
     if (waits_for(future, task, &looks))
@@ -209,7 +205,8 @@ static int consume_plain(struct via__task *task, via_future *future, void **resu
 
 // Waits until it is done.  If not 0, its reference is gone, or may not be touched here.  `drain`: what was
 // cancelled is waited for, even if this task was interrupted before.
-static int wait_for(via_future *future, int drain, struct via__task **task)
+__attribute__((always_inline)) static inline int wait_for(via_future *future, int drain,
+                                                          struct via__task **task)
 {
     int status = future ? via__task_check_here(task) : VIA_EINVAL;
     if (status == 0 && future->loop && future->loop != (*task)->tasks->loop)
@@ -252,6 +249,9 @@ static int await_outcome(via_future *future, int drain, struct via_outcome *outc
 
 int via_await(via_future *future, void **result)
 {
+    struct via__task *task;
+    if (future && is_plain(future) && via__task_check_here(&task) == 0 && future->loop == task->tasks->loop)
+        return consume_plain(task, future, result);
     return await_value(future, 0, result);
 }
 

@@ -148,8 +148,8 @@ void via__task_end(struct via__task *task, int status)
     finish(task);
 }
 
-// Runs the fiber until it waits or is over.
-static void step(struct via__task *task)
+// Runs the fiber until it waits or is over.  In line: see via__task_wait_inline().
+__attribute__((always_inline)) static inline void step(struct via__task *task)
 {
     struct via__tasks *tasks = task->tasks;
     struct via__task *outer = tasks->current;
@@ -181,10 +181,22 @@ void via__task_begin(struct via__task *task)
     step(task);
 }
 
-void via__task_resume(struct via__task *task)
+__attribute__((always_inline)) static inline void resume(struct via__task *task)
 {
     task->waiting = NULL;
     step(task);
+}
+
+void via__task_resume(struct via__task *task)
+{
+    resume(task);
+}
+
+int via__task_on_done(via_future *future, void *arg)
+{
+    (void)future;
+    resume(arg);
+    return 0;
 }
 
 static void run_woken(via_loop *loop, struct via__ready *node)
@@ -211,6 +223,15 @@ void via__task_wake(struct via__task *task)
     via__loop_ready(task->tasks->loop, &task->ready);
 }
 
+// It may wait in the midst of a generator that it steps; or longjmp() has led here.
+struct via__task *via__task_find_here(void)
+{
+    if (!via__task_current() || via__fiber_settle() < 0)
+        return NULL;
+    struct via__task *current = via__task_current();
+    return current && via__fiber_may_suspend_to(&current->fiber) ? current : NULL;
+}
+
 // Its awaits fail, and it does not listen.
 void via__task_refuse(struct via__task *task)
 {
@@ -227,13 +248,5 @@ void via__task_refuse(struct via__task *task)
 
 int via__task_wait(struct via__task *task, struct via__wait *wait)
 {
-    int64_t limit_ns = wait->asked ? VIA_FOREVER : task->deadline_ns;
-    int64_t when_ns = wait->until_ns < limit_ns ? wait->until_ns : limit_ns;
-    int status = when_ns == VIA_FOREVER && !task->armed ? 0 : via__task_arm(task, when_ns);
-    if (status < 0 && !wait->must)
-        return status;
-    task->waiting = wait;
-    via__fiber_suspend_to(&task->fiber);
-    via__task_disarm_stale(task);
-    return 0;
+    return via__task_wait_inline(task, wait);
 }

@@ -175,6 +175,9 @@ void via__task_wake(struct via__task *task);
 // Goes on with it here, in a callback from the ready queue.  It waits.
 void via__task_resume(struct via__task *task);
 
+// The callback of a future that the task `arg` awaits: goes on with it.
+int via__task_on_done(via_future *future, void *arg);
+
 // Runs a task that is new: from the ready queue, or eagerly.
 void via__task_begin(struct via__task *task);
 
@@ -185,14 +188,17 @@ void via__task_end(struct via__task *task, int status);
 // VIA_ENOMEM if its time limit cannot be watched, and then it has not waited.
 int via__task_wait(struct via__task *task, struct via__wait *wait);
 
+// The running task, if the code that runs is its own in a roundabout way; or NULL.
+struct via__task *via__task_find_here(void);
+
 // Tells whether the code that runs is in a task, and not in a call that the task runs itself: 0 with the
 // task, or VIA_ESTATE.
 static inline int via__task_check_here(struct via__task **task)
 {
-    if (!via__task_current() || via__fiber_settle() < 0)
-        return VIA_ESTATE;
     struct via__task *current = via__task_current();
-    if (!current || !via__fiber_may_suspend_to(&current->fiber))
+    if (!current || !via__fiber_is_here(&current->fiber))
+        current = via__task_find_here();
+    if (!current)
         return VIA_ESTATE;
     *task = current;
     return 0;
@@ -259,6 +265,23 @@ static inline void via__task_disarm_stale(struct via__task *task)
 {
     if (task->armed && task->timer.node.when_ns != task->deadline_ns)
         via__task_disarm(task);
+}
+
+// As via__task_wait(), in line: a processor foretells returns by the calls before them, and after a switch
+// these were made on another stack.  So the fewer functions there are between a program and the switch, the
+// better.
+__attribute__((always_inline)) static inline int via__task_wait_inline(struct via__task *task,
+                                                                       struct via__wait *wait)
+{
+    int64_t limit_ns = wait->asked ? VIA_FOREVER : task->deadline_ns;
+    int64_t when_ns = wait->until_ns < limit_ns ? wait->until_ns : limit_ns;
+    int status = when_ns == VIA_FOREVER && !task->armed ? 0 : via__task_arm(task, when_ns);
+    if (status < 0 && !wait->must)
+        return status;
+    task->waiting = wait;
+    via__fiber_suspend_to(&task->fiber);
+    via__task_disarm_stale(task);
+    return 0;
 }
 
 // await.c
