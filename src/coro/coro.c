@@ -175,8 +175,9 @@ static int check_step(const via_coro *coro)
     return coro->fiber.state == VIA__FIBER_RUNNING ? VIA_EBUSY : 0;
 }
 
-// 1 if it has yielded, else the status with which it is done.
-static int resume(via_coro *coro)
+// 1 if it has yielded, else the status with which it is done.  This and what leads here is in line: after a
+// switch a processor guesses the returns of functions wrongly that were called before it.
+__attribute__((always_inline)) static inline int resume(via_coro *coro)
 {
     via__fiber_resume(&coro->fiber);
     if (!is_done(coro))
@@ -185,7 +186,7 @@ static int resume(via_coro *coro)
     return coro->status;
 }
 
-static int step(via_coro *coro, int thrown, void *sent, void **value)
+__attribute__((always_inline)) static inline int step(via_coro *coro, int thrown, void *sent, void **value)
 {
     int status = check_step(coro);
     if (status < 0)
