@@ -129,7 +129,8 @@ VIA_PUBLIC int via_runner_new(const struct via_runner_options *options, via_runn
  * @param main the main task's function.
  * @param arg its argument.
  * @param result receives its value if it succeeded, untouched otherwise; may be NULL.
- * @return as via_run(); VIA_ECLOSED after via_runner_close(); VIA_EFORKED.
+ * @return as via_run(); VIA_ERUNNING also in a report of this runner; VIA_EFOREIGN if tasks wait that another
+ *         thread has run; VIA_ECLOSED after via_runner_close(); VIA_EFORKED.
  */
 VIA_PUBLIC int via_runner_run(via_runner *runner, via_task_fn main, void *arg, void **result);
 
@@ -178,7 +179,8 @@ VIA_PUBLIC via_loop *via_runner_loop(const via_runner *runner);
  * @return 0, also when it is closed already; VIA_ETIMEDOUT if calls had to be left behind, which is also
  *         reported to the exception handler; VIA_EDEADLK if tasks were left that nothing could bring to their
  *         ends, which is reported too; VIA_EINTERRUPTED; in all these cases it is closed; VIA_ERUNNING if
- *         a loop runs in this thread; VIA_EINVAL; VIA_EFORKED.
+ *         a loop runs in this thread, and in a report of this runner; VIA_EFOREIGN as via_runner_run();
+ *         VIA_EINVAL; VIA_EFORKED.
  */
 VIA_PUBLIC int via_runner_close(via_runner *runner);
 
@@ -186,7 +188,8 @@ VIA_PUBLIC int via_runner_close(via_runner *runner);
  * Closes a runner if it is not closed, and frees it.
  *
  * - Ownership: takes `runner`.
- * - Threads: as via_runner_close().  While its loop runs it does nothing, and tells the log hook.
+ * - Threads: as via_runner_close().  While its loop runs, and in a report of this runner, it does nothing and
+ *   tells the log hook.
  * - Blocks: as via_runner_close().
  * - Cancel: SIGINT.
  * - Origin: Viaduct.
