@@ -26,8 +26,9 @@ struct await {
 
 void via__await_cut(struct via__task *task, struct via__wait *wait)
 {
-    (void)task;
-    (void)via__future_cancel(wait->future);
+    // The closing asks every task itself; a chain of them would be asked from each of its links.
+    if (!task->tasks->closing || !via__is_task(wait->future))
+        (void)via__future_cancel(wait->future);
 }
 
 static void give_up(struct via__task *task, struct via__wait *wait)

@@ -210,10 +210,13 @@ void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
     tasks->closing = 1;
     if (via__tasks_check_thread(loop) < 0)
         abandon_all(tasks);
-    while (tasks->alive) {
+    int some_end = 1;
+    while (tasks->alive && some_end) {
+        // What runs is refused its waits already.
+        if (run_ready(loop))
+            continue;
         interrupt_all(tasks);
-        if (!end_something(tasks))
-            break;
+        some_end = end_something(tasks);
     }
     // What depends on the last of them hears of its end.
     while (!tasks->abandoned && run_ready(loop))
