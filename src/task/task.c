@@ -75,30 +75,11 @@ static void drop_first(via_loop *loop, struct via__ready *node)
 
 const struct via__ready_kind via__task_first_kind = {.run = run_first, .drop = drop_first, .prompt = 1};
 
-// What is nothing in the beginning.  One by one, because for so much at once compilers take an instruction
-// that is slow to start.
-static void clear(struct via__task *task)
-{
-    task->fiber = (struct via__fiber){.state = VIA__FIBER_NEW};
-    task->ready = (struct via__ready){.kind = NULL};
-    task->timer = (struct via__timer){.ready.kind = NULL};
-    task->waiting = NULL;
-    task->scopes = NULL;
-    task->destroy = NULL;
-    task->result = NULL;
-    task->name = task->reason = NULL;
-    task->kept = NULL;
-    task->stack_bytes = 0;
-    task->cancelling = task->masked = task->unmasked = 0;
-    task->status = 0;
-    task->refused = 0;
-    task->begun = task->woken = task->shields = task->deaf = task->poked = task->armed = 0;
-}
-
 static void init(struct via__task *task, struct via__tasks *tasks, via_task_fn fn, void *arg)
 {
+    const size_t head = offsetof(struct via__task, fiber);
+    memset((char *)task + head, 0, sizeof *task - head);
     via__driven_init(&task->driven, tasks->bridge, &via__task_kind, VIA__SLAB);
-    clear(task);
     task->tasks = tasks;
     task->deadline_ns = VIA_FOREVER;
     task->fn = fn;
