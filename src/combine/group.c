@@ -67,6 +67,7 @@ static void free_child(struct child *child)
 
 static void free_group(via_group *group)
 {
+    via__list_remove(&group->open.link);
     while (!via__list_empty(&group->failed)) {
         struct child *child = VIA__CONTAINER_OF(group->failed.next, struct child, link);
         via__list_remove(&child->link);
@@ -430,17 +431,20 @@ static void forget_children(via_group *group)
     }
 }
 
-// The task is lost.  This is not its stack.
+// The task is lost.  This is not its stack.  It happens again if the loop is closed before the last child.
 static void leave_lost(via_group *group)
 {
+    struct via__tasks *tasks = group->loop->tasks;
     group->task = NULL;
     for (struct via__list *at = group->children.next; at != &group->children; at = at->next)
         via__task_of(VIA__CONTAINER_OF(at, struct child, link)->future)->holder = NULL;
     stop_children(group);
-    if (group->loop->tasks && ((struct via__tasks *)group->loop->tasks)->abandoned)
+    if (tasks->abandoned)
         forget_children(group);
     if (via__list_empty(&group->children))
         free_group(group);
+    else
+        via__list_push_back(&tasks->lost, &group->open.link);
 }
 
 static void leave(struct via__open_group *open)
@@ -448,7 +452,7 @@ static void leave(struct via__open_group *open)
     via_group *group = VIA__CONTAINER_OF(open, via_group, open);
     group->scope.task = NULL;
     group->waiting = 0;
-    if (via__task_current() == group->task)
+    if (group->task && via__task_current() == group->task)
         leave_returned(group);
     else
         leave_lost(group);

@@ -204,6 +204,16 @@ static void abandon_all(struct via__tasks *tasks)
     }
 }
 
+// Groups whose tasks were lost, and that wait for their children to tell them of their ends.
+static void leave_lost(struct via__tasks *tasks)
+{
+    while (!via__list_empty(&tasks->lost)) {
+        struct via__open_group *group = VIA__CONTAINER_OF(tasks->lost.next, struct via__open_group, link);
+        via__list_remove(&group->link);
+        group->leave(group);
+    }
+}
+
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
 {
     struct via__tasks *tasks = VIA__CONTAINER_OF(closer, struct via__tasks, closer);
@@ -218,9 +228,8 @@ void via__tasks_close(via_loop *loop, struct via__loop_closer *closer)
         interrupt_all(tasks);
         some_end = end_something(tasks);
     }
-    // What depends on the last of them hears of its end.
-    while (!tasks->abandoned && run_ready(loop))
-        ;
+    tasks->abandoned = 1;
+    leave_lost(tasks);
     loop->tasks = NULL;
     via__slab_leave(tasks->slab);
     free(tasks);

@@ -45,6 +45,7 @@ struct via__tasks *via__tasks_of(via_loop *loop)
     tasks->loop = loop;
     tasks->bridge = bridge;
     tasks->slab = slab;
+    via__list_init(&tasks->lost);
     // Told before the bridge, which was there before.
     via__loop_add_closer(loop, &tasks->closer, via__tasks_close);
     loop->tasks = tasks;

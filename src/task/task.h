@@ -117,9 +117,10 @@ struct via__tasks {
     size_t stacks;                    // those among them that have one
     struct via__fiber_thread *thread; // whose stacks these are
     int closing;
-    int abandoned;  // the closing runs none of them, and calls nothing of theirs
-    int ending;     // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
-    void *stopping; // of the groups: see there
+    int abandoned;         // none of them runs any more, nor is anything of theirs called
+    struct via__list lost; // groups without their tasks, which go with their children
+    int ending;            // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
+    void *stopping;        // of the groups: see there
 };
 
 extern const struct via__driven_kind via__task_kind;
