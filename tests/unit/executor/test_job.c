@@ -195,7 +195,7 @@ TEST(a_job_whose_deadline_passed_is_not_run)
     struct held held;
 
     call.destroy = via_test_counted_destroy;
-    call.deadline_ns = via_now_ns() + 20 * VIA_MS;
+    call.deadline_ns = deadline_soon_ns();
     hold(&held, &call);
     AWAIT(via_now_ns() > call.deadline_ns);
     ck_assert_int_eq(via_job_run(held.job), 0);
@@ -209,7 +209,7 @@ TEST(a_job_whose_deadline_passed_does_not_start)
     struct via_call call = VIA_CALL(echo, NULL);
     struct held held;
 
-    call.deadline_ns = via_now_ns() + 20 * VIA_MS;
+    call.deadline_ns = deadline_soon_ns();
     hold(&held, &call);
     AWAIT(via_now_ns() > call.deadline_ns);
     ck_assert_int_eq(via_job_start(held.job), 0);

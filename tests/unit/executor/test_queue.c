@@ -338,7 +338,7 @@ TEST(a_call_whose_deadline_passes_in_the_queue_never_runs)
     via_cfuture *running = occupy(pool, &gate), *cf;
 
     call.destroy = via_test_counted_destroy;
-    call.deadline_ns = via_now_ns() + 20 * VIA_MS;
+    call.deadline_ns = deadline_soon_ns();
     cf = submit_call(pool, &call);
     AWAIT(via_now_ns() > call.deadline_ns);
     via_test_gate_open(&gate);
@@ -356,9 +356,9 @@ TEST(a_call_expires_although_every_worker_is_busy)
     via_executor *pool = pool_of(1);
     via_cfuture *running = occupy(pool, &gate), *cf, *late;
 
-    call.deadline_ns = via_now_ns() + 50 * VIA_MS;
+    call.deadline_ns = deadline_soon_ns() + 30 * VIA_MS;
     late = submit_call(pool, &call);
-    call.deadline_ns = via_now_ns() + 20 * VIA_MS;
+    call.deadline_ns = deadline_soon_ns();
     cf = submit_call(pool, &call);
     finish_with(cf, VIA_ETIMEDOUT);
     finish_with(late, VIA_ETIMEDOUT);
