@@ -143,8 +143,10 @@ static const via_cfuture *cf_of(const via_future *future)
 static int read_outcome(via_future *future, int take, struct via_outcome *outcome)
 {
     const via_cfuture *cf = cf_of(future);
-    if (future->state == VIA_CANCELLED || cf->extra)
-        return take ? via_future_take(future, outcome) : via_future_outcome(future, outcome);
+    if (future->state == VIA_CANCELLED || cf->extra) {
+        int status = via_future_outcome(future, outcome);
+        return status == 0 && take && outcome->destroy ? via_future_take(future, outcome) : status;
+    }
     future->looked |= future->loop != NULL;
     *outcome = (struct via_outcome){.status = cf->status, .code = cf->code, .value = cf->value};
     return 0;

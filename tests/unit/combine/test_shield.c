@@ -410,6 +410,24 @@ TEST(what_has_come_is_delivered_though_the_shield_had_not_heard_of_it)
     ck_assert_int_eq(run_main(wait_for_no_time, NULL), 0);
 }
 
+static int take_twice(void *arg, void **result)
+{
+    (void)arg;
+    via_future *inner = new_promise();
+    via_future *outer = via_shield(via_future_ref(inner));
+    succeed(inner, &value);
+    via_future_unref(inner);
+    ck_assert_int_eq(via_await(via_future_ref(outer), result), 0);
+    ck_assert_ptr_eq(*result, &value);
+    *result = NULL;
+    return via_await(outer, result);
+}
+
+TEST(a_value_that_nobody_has_to_destroy_is_there_for_everybody)
+{
+    ck_assert_int_eq(run_main(take_twice, NULL), 0);
+}
+
 TEST_MAIN("combine/shield", one_that_is_done_is_given_back_as_it_is, a_value_passes_with_its_destructor,
           a_value_that_nobody_takes_is_destroyed_once, an_error_passes_with_code_and_text,
           cancelling_the_inner_one_cancels_the_shield, cancelling_the_shield_leaves_the_inner_one_alone,
@@ -421,4 +439,5 @@ TEST_MAIN("combine/shield", one_that_is_done_is_given_back_as_it_is, a_value_pas
           if_somebody_looks_at_it_there_is_nothing_to_report,
           a_shield_that_was_dropped_reports_the_error_once_too, a_shielded_gather_completes,
           cancelling_a_gather_of_shields_cancels_only_the_shields, another_loops_future_is_refused,
-          closing_the_loop_ends_it, what_has_come_is_delivered_though_the_shield_had_not_heard_of_it)
+          closing_the_loop_ends_it, what_has_come_is_delivered_though_the_shield_had_not_heard_of_it,
+          a_value_that_nobody_has_to_destroy_is_there_for_everybody)
