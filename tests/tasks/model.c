@@ -4,7 +4,21 @@
 
 struct model m;
 
-/* Runs a statement.  Tells whether the task waits. */
+/* The function returns out of its open sections. */
+static void leave_open(struct task *task, int status)
+{
+    for (int i = 0; i < task->scope_count; i++) {
+        const struct scope *scope = &task->scopes[i];
+        if (scope->kind == SCOPE_LIMIT)
+            m.limits[scope->number].gone = true;
+        if (scope->kind == SCOPE_GROUP)
+            m.groups[scope->number].gone = true;
+    }
+    task->status = status;
+    m_depart(task);
+}
+
+/* Runs a statement.  Tells whether the task waits, or is over. */
 static bool run_statement(struct task *task, int at)
 {
     switch (m.program->statements[at].operation) {
@@ -14,6 +28,7 @@ static bool run_statement(struct task *task, int at)
     case OP_WAIT_FOR:
     case OP_AWAIT_ALL:
     case OP_WAIT:
+    case OP_COMPLETED:
         return m_begin_wait(task, at);
     case OP_SHIELDED:
     case OP_TIMEOUT:
@@ -23,6 +38,10 @@ static bool run_statement(struct task *task, int at)
         return false;
     case OP_RETURN:
         task->left = true;
+        if (m.program->statements[at].when == LEAVES_OPEN) {
+            leave_open(task, m.program->statements[at].n);
+            return true;
+        }
         m_ended(task, at, m.program->statements[at].n);
         return false;
     case OP_TASK:
@@ -31,6 +50,7 @@ static bool run_statement(struct task *task, int at)
     case OP_SLEEP_FUTURE:
     case OP_GATHER:
     case OP_SHIELD:
+    case OP_MAP:
         m_make(task, at);
         return false;
     default:
@@ -67,6 +87,8 @@ static void run_link(const struct link *link)
     struct task *task = &m.tasks[link->which];
     switch (link->who) {
     case TELL_TASK:
+        if (task->walking)
+            m_comes(task, link->future);
         if (task->woken)
             return;
         if (task->wait == WAIT_FUTURE)
@@ -258,4 +280,5 @@ void model_program(const struct program *program, struct trace *trace)
         continue;
     int list[MAX_OBJECTS];
     m_note(-1, EVENT_LEFT, tasks_left(list), 0);
+    trace_add(trace, 0, -1, EVENT_VALUES, 0, 0);
 }

@@ -9,11 +9,13 @@
  *
  * Where the headers leave the order of things at one instant open, the model says what is so:
  *
- *  - what waits for one future goes on in the callback of that future: one turn of the queue after it is
- * done;
- *  - what is cut short, and what waits for several things, is woken: it goes on one turn later;
+ *  - a future that is done tells all who wait for it in one turn of the queue.  A task that awaits it goes on
+ *    there and then, and so does one in via_wait(), or at the end of a group, if this was the last to come;
+ *  - what is cut short, and a step of as_completed, goes on a turn later;
+ *  - a task that is cancelled before it begins is done when its turn to begin comes;
+ *  - a group that stops cuts its body short before it asks its tasks, the oldest first;
  *  - a task has one timer, for its sleep and its limits.  Setting it to the moment that it is set to already
- * leaves it in its place among timers of that moment.
+ *    leaves it in its place among the timers of that moment.
  */
 #ifndef VIA_TEST_TASKS_MODEL_H
 #define VIA_TEST_TASKS_MODEL_H
@@ -64,6 +66,9 @@ struct future {
     int told;               /* so many of them have been */
     bool owns, taken;       /* its value goes to who takes it; somebody has */
     int timer;              /* of a timed one */
+    int map, map_parent;    /* a gather that makes its children: the statement, or -1, and who ran it */
+    int to_begin, limit;    /* so many in all, and at once */
+    bool failed;            /* a gather: not all of them succeed */
 };
 
 enum scope_kind { SCOPE_SHIELD, SCOPE_LIMIT, SCOPE_GROUP };
@@ -80,7 +85,7 @@ struct frame {
     int at;      /* the statement that comes next, or -1 */
 };
 
-enum wait_kind { WAIT_NOTHING, WAIT_SLEEP, WAIT_TURN, WAIT_FUTURE, WAIT_SOME, WAIT_GROUP };
+enum wait_kind { WAIT_NOTHING, WAIT_SLEEP, WAIT_TURN, WAIT_FUTURE, WAIT_SOME, WAIT_NEXT, WAIT_GROUP };
 
 struct task {
     int object; /* its future */
@@ -107,6 +112,17 @@ struct task {
     int still; /* how many of the list it has not heard of */
     int statement;
     int group_status;
+    bool takes, took; /* an await wants the value; it was one that has to be destroyed */
+    /* The walk through `list`: who has come, in this order, and how many of them were given. */
+    bool walking;
+    int64_t walk_until;
+    int come[MAX_TARGETS];
+    int come_count, given, steps;
+    int whole_list[MAX_TARGETS], whole_count;
+    int next;       /* what the step that waits is given, or what it fails with */
+    bool gives;     /* a value that has to be destroyed */
+    bool reason;    /* a request had one */
+    bool departing; /* its function has returned, and groups were left open */
     /* Its timer. */
     bool armed, due;
     int64_t armed_at;
@@ -120,13 +136,16 @@ struct group {
     bool stopping, stopped_by_cancel, failed, over, ending, had_to_cancel;
     int members[MAX_FUTURES]; /* those not done, oldest first */
     int member_count;
-    int told; /* while it stops: so many of them were asked to */
+    bool gone; /* left open: nobody names it any more, */
+    bool left; /* and its end has begun */
+    int told;  /* while it stops: so many of them were asked to */
     int errors[MAX_FUTURES];
     int error_count;
 };
 
 struct limit {
     bool open, expired;
+    bool gone; /* left open: nobody names it any more */
     int task;
 };
 
@@ -150,7 +169,8 @@ struct model {
     int64_t now;
     uint64_t sequence;
     bool stopped;
-    int object_count, link_count, number_count, group_count, limit_count, timer_count, callback_count;
+    int object_count, link_count, number_count, group_count, limit_count, timer_count, callback_count,
+        mapped_count;
     int objects_of[MAX_FUTURES]; /* by number; -1 while it is being made */
     struct future objects[MAX_OBJECTS];
     struct task tasks[MAX_OBJECTS]; /* by object */
@@ -168,7 +188,7 @@ struct model {
 extern struct model m;
 
 /* What a wait says that has begun. */
-enum { WAITS = 1 };
+enum { WAITS = 1, NEXT_WAITS = 2 };
 
 /* ---- model_future.c: the queue, futures, gathers and shields ---- */
 
@@ -200,6 +220,12 @@ void m_gather_child_done(int object, int child);
 
 int m_make_gather(const int *list, int count, int flags);
 
+/* A gather that makes tasks of the statement's body. */
+int m_make_map(int at, int parent);
+
+/* Makes a task that is not ready yet; its number may be NO_FUTURE until it begins. */
+int m_new_task(int number, int parent, int body);
+
 int m_make_shield(int inner);
 
 void m_settle_shield(int object, int inner);
@@ -230,6 +256,10 @@ void m_begin(int object);
 
 void m_finish(struct task *task, int status);
 
+/* The function of a task has returned: its groups that it has left open end, and then it does.  Tells
+ * nothing: it may have to wait. */
+void m_depart(struct task *task);
+
 /* If the end of the wait was asked for before it begins no limit has to do that. */
 void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t until, bool asked);
 
@@ -247,6 +277,15 @@ bool m_enough(const struct task *task);
 bool m_hears(struct task *task, const struct future *future);
 
 int m_wait_some(struct task *task, int statement, const int *list, int count);
+
+/* Asks for the next future of the walk: NEXT_WAITS, a status, or 1 with `next` given. */
+int m_next(struct task *task, int statement);
+
+/* One of the walk's futures is done. */
+void m_comes(struct task *task, int object);
+
+/* Those of the walk that are done have come, though nobody has said so yet. */
+void m_look(struct task *task);
 
 /* Its tasks are cancelled, and the awaits of its body fail. */
 void m_stop_group(int which);

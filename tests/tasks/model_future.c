@@ -31,7 +31,8 @@ int m_new_object(enum sort sort)
 {
     int object = m.object_count++;
     assert(object < MAX_OBJECTS);
-    m.objects[object] = (struct future){.sort = sort, .first_link = -1, .last_link = -1, .group = -1};
+    m.objects[object] =
+        (struct future){.sort = sort, .first_link = -1, .last_link = -1, .group = -1, .map = -1};
     return object;
 }
 
@@ -39,7 +40,10 @@ int m_new_object(enum sort sort)
 static void announce(int object)
 {
     struct future *future = &m.objects[object];
-    if (!future->done || future->queued || future->first_link < 0)
+    bool any = false;
+    for (int at = future->first_link; at >= 0; at = m.links[at].next)
+        any |= m.links[at].who != TELL_NOBODY;
+    if (!future->done || future->queued || !any)
         return;
     future->queued = true;
     m_enqueue(READY_FUTURE, object, 0);
@@ -150,8 +154,11 @@ static int cancel_gather(int object)
     bool pending = false;
     for (int i = 0; i < gather->child_count; i++)
         pending |= !m.objects[gather->children[i]].done;
-    if (!pending)
+    bool has_more = gather->child_count < gather->to_begin;
+    if (!pending && !has_more)
         return VIA_CANCEL_TOO_LATE;
+    gather->to_begin = gather->child_count;
+    gather->failed |= has_more;
     gather->asked = true;
     cancel_children(object);
     return VIA_CANCEL_REQUESTED;
@@ -192,11 +199,8 @@ static void settle_gather(int object)
 {
     struct future *gather = &m.objects[object];
     bool errors_wanted = gather->flags & VIA_GATHER_RETURN_ERRORS;
-    bool failed = false;
-    for (int i = 0; i < gather->child_count; i++)
-        failed |= status_seen(&m.objects[gather->children[i]]) != 0;
     int error = errors_wanted ? 0 : gather->asked ? gather->own_error : gather->error;
-    if (gather->asked && failed && !error) {
+    if (gather->asked && gather->failed && !error) {
         m_settle(object, 0, true);
         return;
     }
@@ -219,6 +223,7 @@ static bool gather_error(int object, int status)
 {
     struct future *gather = &m.objects[object];
     bool first = status && !gather->error;
+    gather->failed |= status != 0;
     if (first)
         gather->error = status;
     if (status && status != VIA_EABORTED && !gather->own_error)
@@ -227,9 +232,25 @@ static bool gather_error(int object, int status)
         return false;
     if (!(gather->flags & VIA_GATHER_DRAIN))
         return true;
+    gather->to_begin = gather->child_count;
     if (first)
         cancel_children(object);
     return false;
+}
+
+/* A map makes tasks as long as there is room, and no error that counts. */
+static void begin_children(int object)
+{
+    struct future *gather = &m.objects[object];
+    bool stopped = gather->error && !(gather->flags & VIA_GATHER_RETURN_ERRORS);
+    while (gather->map >= 0 && !stopped && gather->child_count < gather->to_begin &&
+           (!gather->limit || gather->pending < gather->limit)) {
+        int child = m_new_task(NO_FUTURE, gather->map_parent, m.program->statements[gather->map].body);
+        gather->children[gather->child_count++] = child;
+        gather->pending++;
+        m_enqueue(READY_BEGIN, child, 0);
+        m_tell(child, TELL_GATHER, object);
+    }
 }
 
 void m_gather_child_done(int object, int child)
@@ -238,7 +259,9 @@ void m_gather_child_done(int object, int child)
     if (gather->done)
         return;
     gather->pending--;
-    if (gather_error(object, status_seen(&m.objects[child]))) {
+    bool over = gather_error(object, status_seen(&m.objects[child]));
+    begin_children(object);
+    if (over) {
         leave_gather(object);
         m_settle(object, gather->error, false);
     } else if (gather->pending == 0) {
@@ -275,6 +298,21 @@ int m_make_gather(const int *list, int count, int flags)
     return object;
 }
 
+int m_make_map(int at, int parent)
+{
+    const struct statement *statement = &m.program->statements[at];
+    int object = m_new_object(SORT_GATHER);
+    struct future *gather = &m.objects[object];
+    gather->flags = statement->n;
+    gather->map = at;
+    gather->map_parent = parent;
+    gather->to_begin = statement->when + 1;
+    gather->limit = statement->targets[0].n % 3;
+    m.mapped_count += gather->to_begin;
+    begin_children(object);
+    return object;
+}
+
 int m_make_shield(int inner)
 {
     if (m.objects[inner].done)
@@ -288,7 +326,8 @@ int m_make_shield(int inner)
 
 void m_settle_shield(int object, int inner)
 {
-    bool cancelled = m.objects[inner].cancelled;
+    int status = m_outcome_of(inner);
     m.objects[object].owns = m.objects[inner].owns;
-    m_settle(object, take(inner), cancelled);
+    m.objects[inner].taken = true;
+    m_settle(object, status, m.objects[inner].cancelled);
 }

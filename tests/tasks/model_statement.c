@@ -33,10 +33,9 @@ static int make_task(struct task *task, int at, int number, int which)
         m_settle(failed, VIA_ESTATE, false);
         return m.objects_of[number] = failed;
     }
-    int object = m_new_object(SORT_TASK);
+    int object = m_new_task(number, task->number, statement->body);
     m.objects_of[number] = object;
-    m.tasks[object] = (struct task){.object = object, .number = number, .body = statement->body};
-    m.tasks[object].parent = task->number;
+    m.tasks[object].gives = statement->n & TASK_GIVES;
     m.objects[object].group = which;
     if (group) {
         m_tell(object, TELL_GROUP, which);
@@ -47,7 +46,7 @@ static int make_task(struct task *task, int at, int number, int which)
         }
         group->running++;
     }
-    if (statement->n)
+    if (statement->n & TASK_EAGER)
         m_begin(object);
     else
         m_enqueue(READY_BEGIN, object, 0);
@@ -61,7 +60,11 @@ void m_make(struct task *task, int at)
     int group = target_number(target, &task->groups, m.group_count);
     int inner = find(task, target);
     int list[MAX_TARGETS];
-    if (m.number_count == MAX_FUTURES || (statement->operation == OP_GROUP_TASK && group == NO_FUTURE) ||
+    if (group != NO_FUTURE && m.groups[group].gone)
+        group = NO_FUTURE;
+    if (m.number_count == MAX_FUTURES ||
+        (statement->operation == OP_MAP && m.mapped_count + MAX_TARGETS > MAX_MAPPED) ||
+        (statement->operation == OP_GROUP_TASK && group == NO_FUTURE) ||
         (statement->operation == OP_SHIELD && inner == NO_FUTURE))
         return;
     int number = m.number_count++;
@@ -81,6 +84,9 @@ void m_make(struct task *task, int at)
     case OP_SLEEP_FUTURE:
         object = m_new_object(SORT_TIMED);
         m.objects[object].timer = m_set_timer(m.now + statement->n, TIMER_FUTURE, object, 0);
+        break;
+    case OP_MAP:
+        object = m_make_map(at, task->number);
         break;
     case OP_SHIELD:
         object = m_make_shield(inner);
@@ -108,10 +114,12 @@ static int act_on_task(int object, enum operation operation)
         return VIA_EINVAL;
     switch (operation) {
     case OP_CANCEL:
+        task->reason |= !m.objects[object].done;
         return m_cancel_task(object);
     case OP_UNCANCEL:
         if (task->requests && !m.objects[object].done)
             task->requests--;
+        task->reason &= task->requests > 0;
         return task->requests;
     default:
         return task->requests;
@@ -174,6 +182,10 @@ void m_act(struct task *task, int at)
     int limit = target_number(target, &task->limits, m.limit_count);
     int object = find(task, target);
     int value = 0, detail = 0;
+    if (group != NO_FUTURE && m.groups[group].gone)
+        group = NO_FUTURE;
+    if (limit != NO_FUTURE && m.limits[limit].gone)
+        limit = NO_FUTURE;
     switch (statement->operation) {
     case OP_RESCHEDULE:
         value = limit == NO_FUTURE ? 0 : reschedule(limit, statement->n);
@@ -189,6 +201,8 @@ void m_act(struct task *task, int at)
             value = act_on_future(at, object);
         if (object != NO_FUTURE && statement->operation == OP_STATE)
             detail = m.objects[object].done ? m_outcome_of(object) : VIA_EPENDING;
+        if (object != NO_FUTURE && statement->operation == OP_CANCELLING)
+            detail = m.objects[object].sort == SORT_TASK && m.tasks[object].reason;
     }
     m_note(task->number, at, value, detail);
 }
@@ -223,7 +237,7 @@ bool m_enter(struct task *task, int at)
         if (m.limit_count == MAX_LIMITS)
             return false;
         int number = m.limit_count++;
-        m.limits[number] = (struct limit){true, false, task->object};
+        m.limits[number] = (struct limit){.open = true, .task = task->object};
         numbers_add(&task->limits, number);
         open_limit(task, statement->n, number);
     } else {
@@ -297,8 +311,51 @@ static void waited(struct task *task, int at, int status)
         status = close_limit(task, status);
     if (operation == OP_AWAIT_ALL && status == 0)
         detail = sum_of(task, &m.objects[task->awaited]);
+    if (operation == OP_AWAIT)
+        detail = task->took;
     m_note(task->number, at, status, detail);
     m_ended(task, at, operation == OP_WAIT && status > 0 ? 0 : status);
+}
+
+/* Goes on with a walk, whose step has given this.  Tells whether the task waits. */
+static bool walk(struct task *task, int at, int status)
+{
+    for (;;) {
+        int place = -1;
+        if (status == NEXT_WAITS)
+            return true;
+        for (int i = task->whole_count; status == 1 && i-- > 0;)
+            place = task->whole_list[i] == task->next ? i : place;
+        m_note(task->number, at, status, place);
+        if (status <= 0 || ++task->steps > m.program->statements[at].when)
+            break;
+        status = m_next(task, at);
+    }
+    for (int i = 0; i < task->list_count; i++)
+        m_forget(task->list[i], TELL_TASK, task->object);
+    task->walking = false;
+    m_ended(task, at, status < 0 ? status : 0);
+    return false;
+}
+
+static bool begin_walk(struct task *task, int at, const int *list, int count)
+{
+    int n = m.program->statements[at].n;
+    task->walking = true;
+    task->list_count = task->come_count = task->given = task->steps = 0;
+    task->walk_until = n == FOREVER ? NEVER : m.now + n;
+    task->whole_count = count;
+    memcpy(task->whole_list, list, (size_t)count * sizeof *list);
+    for (int i = 0; i < count; i++) {
+        if (m_contains(task->list, task->list_count, list[i]))
+            continue;
+        task->list[task->list_count++] = list[i];
+        if (m.objects[list[i]].done)
+            m_comes(task, list[i]);
+        else
+            m_tell(list[i], TELL_TASK, task->object);
+    }
+    return walk(task, at, m_next(task, at));
 }
 
 bool m_begin_wait(struct task *task, int at)
@@ -324,17 +381,25 @@ bool m_begin_wait(struct task *task, int at)
     case OP_WAIT_FOR:
         if (object != NO_FUTURE) {
             open_limit(task, statement->n, -1);
+            task->takes = false;
             status = m_await(task, at, object, true);
             break;
         }
         m_note(task->number, at, 0, 0);
         return false;
     case OP_AWAIT:
-        status = object == NO_FUTURE ? 0 : m_await(task, at, object, false);
+        if (object == NO_FUTURE)
+            return false;
+        task->takes = statement->when == TAKES;
+        task->took = false;
+        status = m_await(task, at, object, false);
         break;
+    case OP_COMPLETED:
+        return begin_walk(task, at, list, count);
     case OP_AWAIT_ALL:
         memcpy(task->list, list, sizeof list);
         task->list_count = count;
+        task->takes = false;
         task->awaited = m_make_gather(list, count, statement->n);
         status = m_await(task, at, task->awaited, false);
         break;
@@ -376,7 +441,19 @@ void m_resume(struct task *task, bool in_time)
             m_forget(task->list[i], TELL_TASK, task->object);
         waited(task, at, was_cut && !m_enough(task) ? VIA_ECANCELED : m_count_done(task));
         break;
+    case WAIT_NEXT:
+        if (in_time) {
+            m_look(task);
+            task->next = task->given < task->come_count ? task->come[task->given++] : VIA_ETIMEDOUT;
+        }
+        if (walk(task, at, task->next < 0 ? task->next : 1))
+            return;
+        break;
     default:
+        if (task->departing) {
+            m_depart(task);
+            return;
+        }
         group_over(task, at, awaited);
     }
     m_run_task(task);

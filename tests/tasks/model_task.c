@@ -80,6 +80,13 @@ void m_poke(struct task *task)
     case WAIT_GROUP:
         cut_end(task->awaited);
         break;
+    case WAIT_NEXT:
+        m_look(task);
+        if (task->woken)
+            break;
+        task->next = VIA_ECANCELED;
+        m_wake(task);
+        break;
     default:
         m_wake(task);
     }
@@ -118,8 +125,16 @@ void m_begin(int object)
     struct task *task = &m.tasks[object];
     task->begun = true;
     if (task->requests) {
-        m_settle(object, 0, true);
+        m_finish(task, VIA_ECANCELED);
         return;
+    }
+    if (task->number == NO_FUTURE) {
+        if (m.number_count == MAX_FUTURES) {
+            m_finish(task, 0);
+            return;
+        }
+        task->number = m.number_count++;
+        m.objects_of[task->number] = object;
     }
     m_note(task->number, EVENT_BEGUN, 0, 0);
     task->frames[0] = (struct frame){-1, task->body};
@@ -127,9 +142,18 @@ void m_begin(int object)
     m_run_task(task);
 }
 
+int m_new_task(int number, int parent, int body)
+{
+    int object = m_new_object(SORT_TASK);
+    m.tasks[object] = (struct task){.object = object, .number = number, .parent = parent, .body = body};
+    return object;
+}
+
 void m_finish(struct task *task, int status)
 {
     m_disarm(task);
+    task->reason = false;
+    m.objects[task->object].owns = task->gives && status == 0;
     bool cancelled = status == VIA_ECANCELED || status == VIA_EABORTED;
     m_settle(task->object, status > 0 ? VIA_EFAILED : status, cancelled);
 }
@@ -181,6 +205,9 @@ void m_suspend(struct task *task, enum wait_kind kind, int statement, int64_t un
 int m_awaited_status(struct task *task, int object)
 {
     int status = m_outcome_of(object);
+    struct future *future = &m.objects[object];
+    task->took = task->takes && status == 0 && future->owns;
+    future->taken |= task->took;
     return status == VIA_ECANCELED && !m_interrupted(task) ? VIA_EABORTED : status;
 }
 
@@ -259,6 +286,47 @@ int m_wait_some(struct task *task, int statement, const int *list, int count)
     }
     m_suspend(task, WAIT_SOME, statement, what->n == FOREVER ? NEVER : m.now + what->n, false);
     return INT32_MAX;
+}
+
+/* Gives the one that came first to the step that waits for it. */
+static bool give(struct task *task)
+{
+    if (task->given == task->come_count)
+        return false;
+    task->next = task->come[task->given++];
+    return true;
+}
+
+void m_comes(struct task *task, int object)
+{
+    if (m_contains(task->come, task->come_count, object))
+        return;
+    task->come[task->come_count++] = object;
+    if (task->wait == WAIT_NEXT && !task->woken && give(task))
+        m_wake(task);
+}
+
+void m_look(struct task *task)
+{
+    for (int i = 0; i < task->list_count; i++) {
+        if (m.objects[task->list[i]].done)
+            m_comes(task, task->list[i]);
+    }
+}
+
+int m_next(struct task *task, int statement)
+{
+    if (task->given == task->list_count)
+        return 0;
+    if (give(task))
+        return 1;
+    bool cut = m_interrupted(task);
+    if (cut || task->walk_until <= m.now) {
+        m_look(task);
+        return give(task) ? 1 : cut ? VIA_ECANCELED : VIA_ETIMEDOUT;
+    }
+    m_suspend(task, WAIT_NEXT, statement, task->walk_until, false);
+    return NEXT_WAITS;
 }
 
 /* A task that found no room in its group begins. */
@@ -369,6 +437,21 @@ int m_group_result(struct task *task, int which, int *sum)
     return group->stopped_by_cancel && status < 0 && !m_interrupted(task) ? 0 : status;
 }
 
+/* Waits for the tasks of a group.  Tells whether it has to. */
+static bool end_group_of(struct task *task, int statement, int which)
+{
+    struct group *group = &m.groups[which];
+    group->ending = true;
+    if (group->member_count == 0)
+        return false;
+    task->awaited = which;
+    bool asked = m_interrupted(task);
+    if (asked)
+        cut_end(which);
+    m_suspend(task, WAIT_GROUP, statement, NEVER, asked);
+    return true;
+}
+
 int m_end_group(struct task *task, int statement, int which, int status)
 {
     struct group *group = &m.groups[which];
@@ -377,12 +460,25 @@ int m_end_group(struct task *task, int statement, int which, int status)
     group->ending = true;
     if (status)
         m_stop_group(which);
-    if (group->member_count == 0)
-        return 0;
-    task->awaited = which;
-    bool asked = m_interrupted(task);
-    if (asked)
-        cut_end(which);
-    m_suspend(task, WAIT_GROUP, statement, NEVER, asked);
-    return WAITS;
+    return end_group_of(task, statement, which) ? WAITS : 0;
+}
+
+void m_depart(struct task *task)
+{
+    task->departing = true;
+    task->scope_count = 0;
+    for (int i = m.group_count - 1; i >= 0; i--) {
+        struct group *group = &m.groups[i];
+        if (group->holder != task->object || group->over || group->left)
+            continue;
+        m_stop_group(i);
+        for (int j = i - 1; j >= 0; j--) {
+            if (m.groups[j].holder == task->object && !m.groups[j].over)
+                m_stop_group(j);
+        }
+        group->left = true;
+        if (end_group_of(task, -1, i))
+            return;
+    }
+    m_finish(task, task->status);
 }

@@ -32,13 +32,16 @@ static bool one_in(struct maker *maker, int n)
 static const struct {
     unsigned char weight, in_group;
 } weights[OP_COUNT] = {
-    [OP_SLEEP] = {14, 8},     [OP_YIELD] = {6, 4},        [OP_RETURN] = {3, 2},       [OP_TASK] = {14, 4},
-    [OP_PROMISE] = {3, 1},    [OP_SLEEP_FUTURE] = {2, 1}, [OP_GATHER] = {5, 2},       [OP_SHIELD] = {3, 1},
-    [OP_AWAIT] = {12, 6},     [OP_WAIT_FOR] = {5, 3},     [OP_AWAIT_ALL] = {3, 1},    [OP_WAIT] = {4, 2},
-    [OP_SETTLE] = {3, 1},     [OP_CANCEL] = {8, 5},       [OP_CANCEL_ANY] = {3, 1},   [OP_UNCANCEL] = {3, 2},
-    [OP_CANCELLING] = {3, 2}, [OP_STATE] = {3, 2},        [OP_WATCH] = {2, 1},        [OP_LATER] = {3, 2},
-    [OP_SHIELDED] = {4, 3},   [OP_TIMEOUT] = {6, 4},      [OP_RESCHEDULE] = {3, 2},   [OP_EXPIRED] = {1, 1},
-    [OP_GROUP] = {6, 3},      [OP_GROUP_TASK] = {2, 20},  [OP_GROUP_CANCEL] = {2, 4},
+    [OP_SLEEP] = {14, 8},      [OP_YIELD] = {5, 3},        [OP_RETURN] = {3, 2},
+    [OP_TASK] = {18, 4},       [OP_PROMISE] = {4, 1},      [OP_SLEEP_FUTURE] = {2, 1},
+    [OP_GATHER] = {6, 2},      [OP_SHIELD] = {3, 1},       [OP_MAP] = {3, 1},
+    [OP_AWAIT] = {12, 6},      [OP_WAIT_FOR] = {5, 3},     [OP_AWAIT_ALL] = {4, 1},
+    [OP_WAIT] = {4, 2},        [OP_COMPLETED] = {3, 1},    [OP_SETTLE] = {3, 1},
+    [OP_CANCEL] = {8, 5},      [OP_CANCEL_ANY] = {4, 2},   [OP_UNCANCEL] = {3, 2},
+    [OP_CANCELLING] = {3, 2},  [OP_STATE] = {3, 2},        [OP_WATCH] = {2, 1},
+    [OP_LATER] = {4, 2},       [OP_SHIELDED] = {4, 3},     [OP_TIMEOUT] = {6, 4},
+    [OP_RESCHEDULE] = {3, 2},  [OP_EXPIRED] = {1, 1},      [OP_GROUP] = {7, 3},
+    [OP_GROUP_TASK] = {3, 24}, [OP_GROUP_CANCEL] = {2, 3},
 };
 
 static enum operation choose(struct maker *maker, bool in_group)
@@ -62,7 +65,7 @@ static struct target own_target(struct maker *maker)
 
 static struct target any_target(struct maker *maker)
 {
-    switch (below(maker, 12)) {
+    switch (below(maker, 24)) {
     case 0:
         return (struct target){TARGET_SELF, 0};
     case 1:
@@ -70,6 +73,8 @@ static struct target any_target(struct maker *maker)
     case 2:
     case 3:
     case 4:
+    case 5:
+    case 6:
         return (struct target){TARGET_ANY, below(maker, 24)};
     default:
         return own_target(maker);
@@ -90,8 +95,8 @@ static int a_time(struct maker *maker)
 
 static bool has_body(enum operation operation)
 {
-    return operation == OP_TASK || operation == OP_SHIELDED || operation == OP_TIMEOUT ||
-           operation == OP_GROUP || operation == OP_GROUP_TASK;
+    return operation == OP_TASK || operation == OP_MAP || operation == OP_SHIELDED ||
+           operation == OP_TIMEOUT || operation == OP_GROUP || operation == OP_GROUP_TASK;
 }
 
 static int a_number(struct maker *maker, enum operation operation)
@@ -102,8 +107,9 @@ static int a_number(struct maker *maker, enum operation operation)
         return a_status(maker);
     case OP_TASK:
     case OP_GROUP_TASK:
-        return one_in(maker, 6);
+        return (one_in(maker, 6) ? TASK_EAGER : 0) | (one_in(maker, 3) ? TASK_GIVES : 0);
     case OP_GATHER:
+    case OP_MAP:
     case OP_AWAIT_ALL:
         return below(maker, 4);
     case OP_GROUP:
@@ -121,6 +127,7 @@ static void add_targets(struct maker *maker, struct statement *statement)
     case OP_GATHER:
     case OP_AWAIT_ALL:
     case OP_WAIT:
+    case OP_COMPLETED:
         statement->target_count = below(maker, MAX_TARGETS + 1);
         break;
     default:
@@ -142,7 +149,7 @@ static int make_statement(struct maker *maker, int depth, bool in_group)
     *statement = (struct statement){.operation = operation, .live = true, .body = -1, .next = -1};
     statement->n = a_number(maker, operation);
     statement->when = below(maker, 3);
-    statement->leaves = !one_in(maker, 3);
+    statement->leaves = one_in(maker, 2);
     add_targets(maker, statement);
     maker->budget--;
     if (has_body(operation))
@@ -190,15 +197,35 @@ int target_number(const struct target *target, const struct numbers *own, int to
 }
 
 static const char *const operation_names[OP_COUNT] = {
-    [OP_SLEEP] = "sleep",       [OP_YIELD] = "yield",           [OP_RETURN] = "return",
-    [OP_TASK] = "task",         [OP_PROMISE] = "promise",       [OP_SLEEP_FUTURE] = "sleep_future",
-    [OP_GATHER] = "gather",     [OP_SHIELD] = "shield",         [OP_AWAIT] = "await",
-    [OP_WAIT_FOR] = "wait_for", [OP_AWAIT_ALL] = "await_all",   [OP_WAIT] = "wait",
-    [OP_SETTLE] = "settle",     [OP_CANCEL] = "cancel",         [OP_CANCEL_ANY] = "cancel_any",
-    [OP_UNCANCEL] = "uncancel", [OP_CANCELLING] = "cancelling", [OP_STATE] = "state",
-    [OP_WATCH] = "watch",       [OP_LATER] = "later_cancel",    [OP_SHIELDED] = "shielded",
-    [OP_TIMEOUT] = "timeout",   [OP_RESCHEDULE] = "reschedule", [OP_EXPIRED] = "expired",
-    [OP_GROUP] = "group",       [OP_GROUP_TASK] = "group_task", [OP_GROUP_CANCEL] = "group_cancel",
+    [OP_SLEEP] = "sleep",
+    [OP_YIELD] = "yield",
+    [OP_RETURN] = "return",
+    [OP_TASK] = "task",
+    [OP_PROMISE] = "promise",
+    [OP_SLEEP_FUTURE] = "sleep_future",
+    [OP_GATHER] = "gather",
+    [OP_SHIELD] = "shield",
+    [OP_MAP] = "map",
+    [OP_AWAIT] = "await",
+    [OP_WAIT_FOR] = "wait_for",
+    [OP_AWAIT_ALL] = "await_all",
+    [OP_WAIT] = "wait",
+    [OP_COMPLETED] = "completed",
+    [OP_SETTLE] = "settle",
+    [OP_CANCEL] = "cancel",
+    [OP_CANCEL_ANY] = "cancel_any",
+    [OP_UNCANCEL] = "uncancel",
+    [OP_CANCELLING] = "cancelling",
+    [OP_STATE] = "state",
+    [OP_WATCH] = "watch",
+    [OP_LATER] = "later_cancel",
+    [OP_SHIELDED] = "shielded",
+    [OP_TIMEOUT] = "timeout",
+    [OP_RESCHEDULE] = "reschedule",
+    [OP_EXPIRED] = "expired",
+    [OP_GROUP] = "group",
+    [OP_GROUP_TASK] = "group_task",
+    [OP_GROUP_CANCEL] = "group_cancel",
 };
 
 static void print_target(const struct target *target, FILE *file)
@@ -223,10 +250,10 @@ static void print_number(const struct statement *statement, FILE *file)
 static bool has_number(enum operation operation)
 {
     static const bool numbered[OP_COUNT] = {
-        [OP_SLEEP] = true,      [OP_RETURN] = true,     [OP_TASK] = true,    [OP_SLEEP_FUTURE] = true,
-        [OP_GATHER] = true,     [OP_WAIT_FOR] = true,   [OP_WAIT] = true,    [OP_AWAIT_ALL] = true,
-        [OP_SETTLE] = true,     [OP_LATER] = true,      [OP_TIMEOUT] = true, [OP_GROUP] = true,
-        [OP_RESCHEDULE] = true, [OP_GROUP_TASK] = true,
+        [OP_SLEEP] = true,      [OP_RETURN] = true,   [OP_TASK] = true,      [OP_SLEEP_FUTURE] = true,
+        [OP_GATHER] = true,     [OP_WAIT_FOR] = true, [OP_WAIT] = true,      [OP_AWAIT_ALL] = true,
+        [OP_SETTLE] = true,     [OP_LATER] = true,    [OP_TIMEOUT] = true,   [OP_GROUP] = true,
+        [OP_RESCHEDULE] = true, [OP_MAP] = true,      [OP_COMPLETED] = true, [OP_GROUP_TASK] = true,
     };
     return numbered[operation];
 }
@@ -241,6 +268,12 @@ static bool has_targets(enum operation operation)
     return !without[operation];
 }
 
+static bool has_when(enum operation operation)
+{
+    return operation == OP_RETURN || operation == OP_MAP || operation == OP_AWAIT || operation == OP_WAIT ||
+           operation == OP_COMPLETED;
+}
+
 static void print_block(const struct program *program, int at, int indent, FILE *file)
 {
     for (; at >= 0; at = program->statements[at].next) {
@@ -252,7 +285,7 @@ static void print_block(const struct program *program, int at, int indent, FILE 
             print_number(statement, file);
         for (int i = 0; has_targets(statement->operation) && i < statement->target_count; i++)
             print_target(&statement->targets[i], file);
-        if (statement->operation == OP_WAIT)
+        if (has_when(statement->operation))
             fprintf(file, " when %d", statement->when);
         fprintf(file, "%s\n", statement->leaves ? " or leave" : "");
         print_block(program, statement->body, indent + 1, file);
@@ -293,7 +326,7 @@ int trace_differs(const struct trace *a, const struct trace *b)
 
 static void describe(const struct program *program, const struct trace *trace, int at, char text[80])
 {
-    static const char *const happenings[] = {"", "begun", "loop ran", "cleaned up", "left", "reported"};
+    static const char *const happenings[] = {"", "begun", "loop ran", "cleaned up", "left", "values"};
     text[0] = 0;
     if (at >= trace->count)
         return;

@@ -26,6 +26,7 @@ enum {
     MAX_FUTURES = 96, /* beyond that nothing is made any more */
     MAX_GROUPS = 32,
     MAX_LIMITS = 64,
+    MAX_MAPPED = 32, /* tasks of maps */
     MAX_TRACE = 1024
 };
 
@@ -34,21 +35,23 @@ enum { NO_FUTURE = -1, FOREVER = -1 };
 enum operation {
     OP_SLEEP,        /* for `n` units of time */
     OP_YIELD,        /* */
-    OP_RETURN,       /* ends the task with `n` */
-    OP_TASK,         /* makes a task of its body; `n`: eager */
+    OP_RETURN,       /* ends the task with `n`; leaves its sections open if `when` is LEAVES_OPEN */
+    OP_TASK,         /* makes a task of its body; `n` of enum task_sort */
     OP_PROMISE,      /* makes a promise */
     OP_SLEEP_FUTURE, /* makes a future that is done after `n` */
     OP_GATHER,       /* gathers its targets, with flags `n` */
     OP_SHIELD,       /* shields its target */
-    OP_AWAIT,        /* awaits its target */
+    OP_MAP,          /* gathers what `when` + 1 tasks of its body give, with flags `n` */
+    OP_AWAIT,        /* awaits its target, and takes its value if `when` is TAKES */
     OP_WAIT_FOR,     /* the same, for `n` at most */
     OP_AWAIT_ALL,    /* gathers its targets with flags `n`, and awaits them */
     OP_WAIT,         /* waits for `n` at most until `when` holds for its targets */
+    OP_COMPLETED,    /* goes through its targets as they complete, for `n` at most; `when` + 1 of them */
     OP_SETTLE,       /* settles a promise with `n` */
     OP_CANCEL,       /* asks a task to stop */
     OP_CANCEL_ANY,   /* cancels any future */
     OP_UNCANCEL,     /* takes a request back */
-    OP_CANCELLING,   /* how many requests there are */
+    OP_CANCELLING,   /* how many requests there are, and whether there is a reason */
     OP_STATE,        /* the state and the status of a future */
     OP_WATCH,        /* adds a done callback that writes to the trace */
     OP_LATER,        /* a callback in `n`: cancels its target */
@@ -57,10 +60,15 @@ enum operation {
     OP_RESCHEDULE,   /* moves a limit to `n` from now */
     OP_EXPIRED,      /* whether a limit has cut an await short */
     OP_GROUP,        /* a section: its body is that of a group, whose limit is `n` */
-    OP_GROUP_TASK,   /* makes a task in a group; `n`: eager */
+    OP_GROUP_TASK,   /* makes a task in a group; `n` of enum task_sort */
     OP_GROUP_CANCEL, /* stops a group */
     OP_COUNT
 };
+
+/* Flags. */
+enum task_sort { TASK_EAGER = 1, TASK_GIVES = 2 /* a value that has to be destroyed */ };
+
+enum { TAKES = 1, LEAVES_OPEN = 2 };
 
 /* Whom a statement means. */
 enum target_kind {
@@ -78,7 +86,7 @@ struct target {
 struct statement {
     enum operation operation;
     int n;
-    int when;    /* of OP_WAIT */
+    int when;    /* 0 to 2, for whom the list above says so */
     bool leaves; /* a failure ends the section that it stands in */
     bool live;   /* it is there */
     int target_count;
@@ -103,7 +111,7 @@ struct event {
 };
 
 /* Events that are no statement's. */
-enum { EVENT_BEGUN = -1, EVENT_RAN = -2, EVENT_CLEANED = -3, EVENT_LEFT = -4, EVENT_REPORT = -5 };
+enum { EVENT_BEGUN = -1, EVENT_RAN = -2, EVENT_CLEANED = -3, EVENT_LEFT = -4, EVENT_VALUES = -5 };
 
 struct trace {
     int count;

@@ -15,7 +15,9 @@ struct run;
 struct body {
     struct run *run;
     int number, parent, block;
-    bool left; /* a return was met: the sections end one after the other */
+    bool left; /* a return was met: the sections end one after the other, */
+    bool open; /* or are left open */
+    bool gives;
     struct numbers futures, groups, limits;
 };
 
@@ -35,6 +37,10 @@ struct run {
     via_future *futures[MAX_FUTURES]; /* a reference on each; NULL while it is being made */
     via_group *groups[MAX_GROUPS];
     struct via_scope limits[MAX_LIMITS];
+    bool groups_gone[MAX_GROUPS], limits_gone[MAX_LIMITS]; /* left open: nobody may name them any more */
+    int values;                                            /* that were made and not destroyed */
+    int mapped_count;
+    struct body mapped[MAX_MAPPED];
     struct callback callbacks[CALLBACKS];
     struct body bodies[MAX_FUTURES];
 };
@@ -94,14 +100,51 @@ static int keep(struct body *body, int statement, int number, via_future *future
 
 static int task_main(void *arg, void **result);
 
+/* A value is the place of the counter of values. */
+static void destroy_value(void *value)
+{
+    int **counter = value;
+    --**counter;
+    free(counter);
+}
+
+static void *new_value(struct run *run)
+{
+    int **value = malloc(sizeof *value);
+    if (!value)
+        abort();
+    *value = &run->values;
+    run->values++;
+    return value;
+}
+
+/* Those of its tasks that begin get their numbers then. */
+static via_future *make_map(struct body *body, int at)
+{
+    struct run *run = body->run;
+    const struct statement *statement = &run->program->statements[at];
+    void *arguments[MAX_TARGETS];
+    size_t count = (size_t)statement->when + 1;
+    for (size_t i = 0; i < count; i++) {
+        struct body *mapped = &run->mapped[run->mapped_count++];
+        *mapped =
+            (struct body){.run = run, .number = NO_FUTURE, .parent = body->number, .block = statement->body};
+        arguments[i] = mapped;
+    }
+    return via_gather_map(task_main, arguments, count, (size_t)statement->targets[0].n % 3,
+                          (unsigned)statement->n);
+}
+
 static int make_task(struct body *body, int at, via_group *group)
 {
     struct run *run = body->run;
     const struct statement *statement = &run->program->statements[at];
-    struct via_task_options options = {.eager = statement->n};
+    struct via_task_options options = {.eager = statement->n & TASK_EAGER,
+                                       .destroy_result = statement->n & TASK_GIVES ? destroy_value : NULL};
     int number = run->future_count++;
     struct body *child = &run->bodies[number];
     *child = (struct body){.run = run, .number = number, .parent = body->number, .block = statement->body};
+    child->gives = statement->n & TASK_GIVES;
     via_future *task = group ? via_group_create_task_with(group, task_main, child, &options)
                              : via_create_task_with(NULL, task_main, child, &options);
     return keep(body, at, number, task);
@@ -121,6 +164,8 @@ static int make_future(struct body *body, int at)
         return keep(body, at, number, via_sleep_future(duration(statement->n), NULL));
     case OP_SHIELD:
         return keep(body, at, number, via_shield(via_future_ref(inner)));
+    case OP_MAP:
+        return keep(body, at, number, make_map(body, at));
     default:
         break;
     }
@@ -138,6 +183,8 @@ static int run_shielded(struct body *body, int at)
     int status = via_shield_begin(&shield);
     if (status == 0)
         status = run_block(body, body->run->program->statements[at].body);
+    if (body->open)
+        return status;
     int ended = via_shield_end(&shield);
     note(body->run, body->number, at, status, ended);
     return status;
@@ -151,7 +198,11 @@ static int run_limited(struct body *body, int at)
     numbers_add(&body->limits, number);
     int status = via_timeout_begin(duration(run->program->statements[at].n), limit);
     if (status == 0)
-        status = via_timeout_end(limit, run_block(body, run->program->statements[at].body));
+        status = run_block(body, run->program->statements[at].body);
+    run->limits_gone[number] = body->open;
+    if (body->open)
+        return status;
+    status = via_timeout_end(limit, status);
     note(run, body->number, at, status, via_timeout_expired(limit));
     return status;
 }
@@ -175,7 +226,11 @@ static int run_group(struct body *body, int at)
     int status = via_group_begin(&options, &run->groups[number]);
     assert(status == 0);
     numbers_add(&body->groups, number);
-    status = via_group_end(run->groups[number], run_block(body, statement->body));
+    status = run_block(body, statement->body);
+    run->groups_gone[number] = body->open;
+    if (body->open)
+        return status;
+    status = via_group_end(run->groups[number], status);
     note(run, body->number, at, status, errors_of(run->groups[number]));
     return status;
 }
@@ -210,6 +265,38 @@ static int await_all(struct body *body, int at)
     return status;
 }
 
+static int await_one(struct body *body, int at, via_future *future)
+{
+    struct via_outcome outcome = {.status = 0};
+    via_future_ref(future);
+    int status = body->run->program->statements[at].when == TAKES ? via_await_outcome(future, &outcome)
+                                                                  : via_await(future, NULL);
+    note(body->run, body->number, at, status, outcome.destroy != NULL);
+    if (outcome.destroy)
+        outcome.destroy(outcome.value);
+    return status;
+}
+
+static int go_through(struct body *body, int at)
+{
+    const struct statement *statement = &body->run->program->statements[at];
+    via_future *list[MAX_TARGETS], *next = NULL;
+    size_t count = find_all(body, statement, false, list);
+    via_completed *it = NULL;
+    int status = via_as_completed(list, count, duration(statement->n), &it);
+    for (int i = 0; status >= 0 && i <= statement->when; i++) {
+        status = via_completed_next(it, &next);
+        int place = -1;
+        for (size_t j = count; status == 1 && j-- > 0;)
+            place = list[j] == next ? (int)j : place;
+        note(body->run, body->number, at, status, place);
+        if (status == 0)
+            break;
+    }
+    via_completed_free(it);
+    return status < 0 ? status : 0;
+}
+
 static int wait_some(struct body *body, int at)
 {
     const struct statement *statement = &body->run->program->statements[at];
@@ -233,13 +320,14 @@ static int run_wait(struct body *body, int at)
         status = via_yield();
         break;
     case OP_AWAIT:
-        status = future ? via_await(via_future_ref(future), NULL) : 0;
-        break;
+        return future ? await_one(body, at, future) : 0;
     case OP_WAIT_FOR:
         status = future ? via_wait_for(via_future_ref(future), duration(statement->n), NULL) : 0;
         break;
     case OP_AWAIT_ALL:
         return await_all(body, at);
+    case OP_COMPLETED:
+        return go_through(body, at);
     default:
         return wait_some(body, at);
     }
@@ -332,6 +420,10 @@ static void act(struct body *body, int at)
     int limit = target_number(target, &body->limits, run->limit_count);
     via_future *future = find(body, target);
     int value = 0, detail = 0;
+    if (group != NO_FUTURE && run->groups_gone[group])
+        group = NO_FUTURE;
+    if (limit != NO_FUTURE && run->limits_gone[limit])
+        limit = NO_FUTURE;
     switch (statement->operation) {
     case OP_RESCHEDULE:
         if (limit != NO_FUTURE) {
@@ -351,6 +443,8 @@ static void act(struct body *body, int at)
             value = act_on_future(body, at, future);
         if (future && statement->operation == OP_STATE)
             detail = status_of(future);
+        if (future && statement->operation == OP_CANCELLING)
+            detail = via_task_cancel_reason(future) != NULL;
     }
     note(run, body->number, at, value, detail);
 }
@@ -361,7 +455,10 @@ static void make(struct body *body, int at)
     const struct statement *statement = &run->program->statements[at];
     const struct target *target = &statement->targets[0];
     int group = target_number(target, &body->groups, run->group_count);
-    if (run->future_count == MAX_FUTURES)
+    if (group != NO_FUTURE && run->groups_gone[group])
+        group = NO_FUTURE;
+    if (run->future_count == MAX_FUTURES ||
+        (statement->operation == OP_MAP && run->mapped_count + MAX_TARGETS > MAX_MAPPED))
         return;
     if (statement->operation == OP_TASK)
         make_task(body, at, NULL);
@@ -383,6 +480,7 @@ static int run_statement(struct body *body, int at)
     case OP_WAIT_FOR:
     case OP_AWAIT_ALL:
     case OP_WAIT:
+    case OP_COMPLETED:
         return run_wait(body, at);
     case OP_SHIELDED:
     case OP_TIMEOUT:
@@ -390,6 +488,7 @@ static int run_statement(struct body *body, int at)
         return run_section(body, at);
     case OP_RETURN:
         body->left = true;
+        body->open = statement->when == LEAVES_OPEN;
         return statement->n;
     case OP_TASK:
     case OP_GROUP_TASK:
@@ -397,6 +496,7 @@ static int run_statement(struct body *body, int at)
     case OP_SLEEP_FUTURE:
     case OP_GATHER:
     case OP_SHIELD:
+    case OP_MAP:
         make(body, at);
         return 0;
     default:
@@ -420,11 +520,17 @@ static int task_main(void *arg, void **result)
 {
     struct body *body = arg;
     struct run *run = body->run;
-    (void)result;
+    if (body->number == NO_FUTURE && run->future_count == MAX_FUTURES)
+        return 0;
+    if (body->number == NO_FUTURE)
+        body->number = run->future_count++;
     if (!run->futures[body->number])
         run->futures[body->number] = via_future_ref(via_current_task());
     note(run, body->number, EVENT_BEGUN, 0, 0);
-    return run_block(body, body->block);
+    int status = run_block(body, body->block);
+    if (body->gives)
+        *result = new_value(run);
+    return status;
 }
 
 /* ---- the driver ---- */
@@ -501,9 +607,12 @@ void run_program(const struct program *program, struct trace *trace)
     run.trace = NULL;
     if (via_loop_close(run.loop) < 0)
         abort();
-    for (int i = 0; i < run.group_count; i++)
-        via_group_free(run.groups[i]);
+    for (int i = 0; i < run.group_count; i++) {
+        if (!run.groups_gone[i])
+            via_group_free(run.groups[i]);
+    }
     for (int i = 0; i < run.future_count; i++)
         via_future_unref(run.futures[i]);
     via_loop_unref(run.loop);
+    trace_add(trace, 0, -1, EVENT_VALUES, run.values, 0);
 }
