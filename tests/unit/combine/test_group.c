@@ -597,6 +597,28 @@ TEST(an_await_that_closes_a_circle_through_a_group_is_refused)
     ck_assert_int_eq(run_main(hold_who_awaits_another, NULL), VIA_EGROUP);
 }
 
+/* The memory of a task that is done may serve the next one. */
+static int make_one_after_a_group(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    via_group *group = begin_group();
+    via_future_unref(via_group_create_task(group, task_return_0, NULL));
+    ck_assert_int_eq(via_group_end(group, 0), 0);
+    via_group_free(group);
+    via_future *task = via_create_task(await_it, via_current_task());
+    yield_times(2);
+    ck_assert_int_eq(via_future_done(task), 0);
+    ck_assert_int_eq(via_task_cancel(task, NULL), VIA_CANCEL_REQUESTED);
+    via_future_unref(task);
+    return 0;
+}
+
+TEST(a_task_that_is_made_when_a_group_is_over_is_in_none)
+{
+    ck_assert_int_eq(run_main(make_one_after_a_group, NULL), 0);
+}
+
 TEST_MAIN(
     "combine/group", the_end_waits_for_every_task_and_the_results_are_there,
     a_task_may_be_added_while_others_run, an_empty_group_ends_without_a_wait,
@@ -612,4 +634,5 @@ TEST_MAIN(
     a_group_that_stops_takes_no_more_tasks, a_group_that_is_over_takes_no_tasks_and_no_second_end,
     a_task_that_cannot_be_started_is_a_failure_of_its_group, an_eager_failure_is_heard_of_in_a_later_turn,
     a_task_is_cancelled_whose_sibling_failed_while_it_was_made, a_task_of_a_group_cannot_await_who_holds_it,
-    an_await_that_closes_a_circle_through_a_group_is_refused)
+    an_await_that_closes_a_circle_through_a_group_is_refused,
+    a_task_that_is_made_when_a_group_is_over_is_in_none)
