@@ -412,7 +412,10 @@ static void leave_returned(via_group *group)
     report_left(group);
     stop_children(group);
     stop_all_left(group->task);
+    // Whoever is about to await the task has to see what it waits for.
+    via__list_push_front(&group->task->groups, &group->open.link);
     wait_for_children(group);
+    via__list_remove(&group->open.link);
     report_failed(group);
     free_group(group);
 }

@@ -619,6 +619,36 @@ TEST(a_task_that_is_made_when_a_group_is_over_is_in_none)
     ck_assert_int_eq(run_main(make_one_after_a_group, NULL), 0);
 }
 
+/* Its function returns while a task of its group, which has begun, awaits the argument. */
+static int leave_a_group_open(void *other, void **result)
+{
+    (void)result;
+    struct via_task_options options = {.eager = 1};
+    via_future_unref(via_group_create_task_with(begin_group(), await_it, other, &options));
+    return 0;
+}
+
+static int await_who_left_a_group_open(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    struct via_scope shield;
+    ck_assert_int_eq(via_shield_begin(&shield), 0);
+    via_future *task = via_create_task(leave_a_group_open, via_current_task());
+    yield_times(2);
+    ck_assert_int_eq(via_await(task, NULL), VIA_EDEADLK);
+    return via_shield_end(&shield);
+}
+
+TEST(a_circle_through_a_group_that_was_left_open_is_refused)
+{
+    via_loop *loop = open_task_loop();
+    ck_assert_int_eq(run_main_on(loop, await_who_left_a_group_open, NULL), 0);
+    RUN_TICKS(loop, 3);
+    close_loop(loop);
+    ck_assert_int_eq(reports.count, 1);
+}
+
 TEST_MAIN(
     "combine/group", the_end_waits_for_every_task_and_the_results_are_there,
     a_task_may_be_added_while_others_run, an_empty_group_ends_without_a_wait,
@@ -635,4 +665,5 @@ TEST_MAIN(
     a_task_that_cannot_be_started_is_a_failure_of_its_group, an_eager_failure_is_heard_of_in_a_later_turn,
     a_task_is_cancelled_whose_sibling_failed_while_it_was_made, a_task_of_a_group_cannot_await_who_holds_it,
     an_await_that_closes_a_circle_through_a_group_is_refused,
-    a_task_that_is_made_when_a_group_is_over_is_in_none)
+    a_task_that_is_made_when_a_group_is_over_is_in_none,
+    a_circle_through_a_group_that_was_left_open_is_refused)
