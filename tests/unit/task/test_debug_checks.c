@@ -68,6 +68,8 @@ TEST(the_thread_of_the_loop_is_not)
 {
     via_loop *loop = open_task_loop();
     ck_assert_int_eq(via_loop_set_debug(loop, 1), 0);
+    /* However slow the machine, no step is. */
+    ck_assert_int_eq(via_loop_set_slow_callback_ns(loop, 100 * VIA_S), 0);
     ck_assert_int_eq(run_main_on(loop, use_everything, NULL), 0);
     ck_assert_int_eq(reports.count, 0);
     close_loop(loop);
