@@ -15,7 +15,8 @@ SMALL_EXAMPLES = \
   examples/08_progress \
   examples/09_bytes \
   examples/10_generator \
-  examples/11_watchdog
+  examples/11_watchdog \
+  examples/12_portal
 
 noinst_PROGRAMS += $(SMALL_EXAMPLES)
 examples_01_hello_LDADD = libviaduct.la
@@ -29,6 +30,7 @@ examples_08_progress_LDADD = libviaduct.la
 examples_09_bytes_LDADD = libviaduct.la
 examples_10_generator_LDADD = libviaduct.la
 examples_11_watchdog_LDADD = libviaduct.la
+examples_12_portal_LDADD = libviaduct.la
 
 noinst_PROGRAMS += $(GALLERY)
 EXTRA_DIST += examples/gallery/gallery.h

@@ -87,6 +87,7 @@ static void drop(via_loop *loop, struct via__post *message)
 static void reset_in_child(void)
 {
     struct sigaction now;
+    // Sequentially consistent like the others; there is no other thread to be ordered with.
     if (atomic_load(&active) && sigaction(SIGINT, NULL, &now) == 0 && now.sa_handler == on_sigint)
         (void)signal(SIGINT, SIG_DFL);
     atomic_store(&active, NULL);
