@@ -184,7 +184,7 @@ struct via__bridge *via__bridge_of(via_loop *loop)
 {
     if (loop->bridge)
         return loop->bridge;
-    struct via__bridge *bridge = malloc(sizeof *bridge);
+    struct via__bridge *bridge = aligned_alloc(_Alignof(struct via__bridge), sizeof *bridge);
     struct via__slab *slab = via__slab_new(sizeof(struct via__pair));
     if (!bridge || !slab) {
         free(bridge);

@@ -94,18 +94,22 @@ struct via__driven {
 };
 
 struct via__bridge {
-    via_loop *loop;
+    // Read by the completing threads with every call, and so apart from what the loop's thread writes.
+    _Alignas(64) via_loop *loop;
     struct via__owner owner;    // of promises
     struct via__watch delivery; // hangs on every call from birth
-    struct via__loop_closer closer;
-    struct via__list pending; // futures that are not settled
-    struct via__slab *slab;   // of pairs
-    via_executor *executor;   // the default one
-    int executor_shut;
-    int closed;
-    uintptr_t runs; // odd while via_loop_run_until_complete() runs, another number for each
-    size_t futures; // alive, while the loop is open
+
+    // The loop's thread: what each call touches.
+    _Alignas(64) struct via__list pending; // futures that are not settled
+    struct via__slab *slab;                // of pairs
+    size_t futures;                        // alive, while the loop is open
     size_t in_flight;
+    int closed;
+
+    struct via__loop_closer closer;
+    via_executor *executor; // the default one
+    int executor_shut;
+    uintptr_t runs;       // odd while via_loop_run_until_complete() runs, another number for each
     _Atomic size_t lives; // after it was closed: futures, completions under way, and one for the closer
 };
 
