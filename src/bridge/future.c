@@ -197,18 +197,19 @@ __attribute__((noinline)) static void last_unref(via_future *future)
         via__bridge_die(bridge);
 }
 
-// Only what runs on is left of a call that does not own its argument: whose is the argument now?
+// In debug mode, of a future with one reference left.  If only what runs on is left of a call that does not
+// own its argument: whose is the argument now?
 __attribute__((noinline)) static void report_dropped(via_future *future)
 {
+    if (!future->in_flight || future->state != VIA_PENDING || !future->arg_borrowed ||
+        via__future_bridge(future)->closed)
+        return;
     const struct via__call_extra *extra = via__job_extra(future->cf);
     struct via_exception exception = {.message = "a pending call that does not own its argument was dropped",
                                       .loop = future->loop,
                                       .function = extra ? (void *)(uintptr_t)extra->fn : NULL,
                                       .text = extra ? extra->name : NULL};
-    // Relaxed: an option of the loop.
-    if (atomic_load_explicit(&future->loop->debug, memory_order_relaxed) &&
-        !via__future_bridge(future)->closed)
-        via_loop_call_exception_handler(future->loop, &exception);
+    via_loop_call_exception_handler(future->loop, &exception);
 }
 
 via_future *via_future_unref(via_future *future)
@@ -216,10 +217,12 @@ via_future *via_future_unref(via_future *future)
     if (!future || !future->loop)
         return NULL;
     via__loop_note_thread(future->loop, "via_future_unref");
-    future->refs--;
-    if (future->refs == 0)
+    // The flags are looked at apart from this: read together with the count in one wider load, as a compiler
+    // does if it can, they would wait until the count has reached the cache.
+    uint32_t refs = --future->refs;
+    if (refs == 0)
         last_unref(future);
-    else if (future->refs == 1 && future->in_flight && future->state == VIA_PENDING && future->arg_borrowed)
+    else if (refs == 1 && via__loop_is_debugged(future->loop))
         report_dropped(future);
     return NULL;
 }
