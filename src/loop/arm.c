@@ -164,8 +164,17 @@ static int fall_asleep(via_loop *loop)
     return !via__something_to_run(loop);
 }
 
+// Before the loop may say that it sleeps: a signal that comes after that is for the next poll to see.
+static void take_signal(via_loop *loop)
+{
+    if (loop->signalled)
+        via__wakefd_drain(&loop->wake);
+    loop->signalled = 0;
+}
+
 void via__tick_arm(via_loop *loop)
 {
+    take_signal(loop);
     loop->napping = take_nap(loop);
     if (loop->napping)
         return;

@@ -75,7 +75,8 @@ struct via_loop {
     // The bridge's: handles the completion whose link word this is.
     void (*on_completion)(via_loop *loop, uintptr_t *link);
     int in_tick;
-    int draining; // handling messages, some of which may call the program
+    int signalled; // the wake-up descriptor is readable, or was when the tick began
+    int draining;  // handling messages, some of which may call the program
     int stop_requested;
     int break_requested;   // the tick ends the run of the base
     int close_requested;   // by a callback; done when it has returned

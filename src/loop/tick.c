@@ -6,7 +6,8 @@
  * first deadline, else not at all.  libevent calls timers after the descriptors of the same poll, so a tick
  * sees what this poll brought: first what was ready, then the watches, then due timers.  `wake_event` watches
  * the wake-up descriptor; libevent does not count it, so it does not keep a base running, and it never has a
- * timeout.  It only makes a tick run in the same poll.
+ * timeout.  It only makes a tick run in the same poll; the tick empties the descriptor at its end, when
+ * whoever waits for what it has done is on the way already.
  *
  * Who wakes.  The inbox says whether the loop sleeps.  The loop says ASLEEP as the last thing before it
  * returns to libevent without `tick_event` pending at once; the push that finds ASLEEP signals the
@@ -375,7 +376,7 @@ void via__on_wake(evutil_socket_t fd, short what, void *arg)
     via_loop *loop = arg;
     if (via__loop_leave_to_parent(loop, &loop->wake_event))
         return; // with what is in the descriptor, which is the parent's too
-    via__wakefd_drain(&loop->wake);
+    loop->signalled = 1;
     loop->wakes++;
     via__tick_this_poll(loop);
 }
