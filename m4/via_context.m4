@@ -117,4 +117,29 @@ AC_DEFUN([VIA_CHECK_CONTEXT], [
   AS_IF([test "x$via_context" = xfcontext],
     [AC_DEFINE([VIA_FCONTEXT], [1], [1 if coroutines switch stacks with fcontext, 0 if with ucontext.])],
     [AC_DEFINE([VIA_FCONTEXT], [0])])
+  VIA_CHECK_JUMP_IN_LINE
+])
+
+# VIA_CHECK_JUMP_IN_LINE
+# Whether src/coro/context.h may jump to fcontext instead of calling it: not where a shadow stack wants calls.
+AC_DEFUN([VIA_CHECK_JUMP_IN_LINE], [
+  AC_CACHE_CHECK([whether fcontext can be jumped to], [via_cv_jump_in_line], [
+    via_saved_CFLAGS=$CFLAGS
+    CFLAGS="$CFLAGS -Werror -mno-red-zone"
+    AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
+#if !defined(__x86_64__) || !defined(__LP64__) || !defined(__ELF__) || (defined(__CET__) && (__CET__ & 2))
+#error "not here"
+#endif
+int main(void)
+{
+    __asm__ volatile("" : : : "st", "st(7)", "xmm15");
+    return 0;
+}
+]])], [via_cv_jump_in_line=yes], [via_cv_jump_in_line=no])
+    CFLAGS=$via_saved_CFLAGS
+  ])
+  AS_IF([test "x$via_context" = xfcontext && test "x$via_cv_jump_in_line" = xyes],
+    [AC_DEFINE([VIA_JUMP_IN_LINE], [1], [1 if fcontext is entered by a jump; no function may have a red zone then.])
+      VIA_CFLAGS="$VIA_CFLAGS -mno-red-zone"],
+    [AC_DEFINE([VIA_JUMP_IN_LINE], [0])])
 ])

@@ -37,12 +37,55 @@ struct via__transfer {
 struct via__transfer via__jump_fcontext(void *to, void *data);
 void *via__make_fcontext(void *top, size_t bytes, void (*begin)(struct via__transfer from));
 
+#if VIA_JUMP_IN_LINE
+
+// The registers, besides those of its arguments and results, that a function need not preserve.
+#define VIA__NOT_PRESERVED_ALWAYS                                                                            \
+    "rcx", "r8", "r9", "r10", "r11", "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
+        "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "st", "st(1)",         \
+        "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)"
+#ifdef __AVX512F__
+#define VIA__NOT_PRESERVED                                                                                   \
+    VIA__NOT_PRESERVED_ALWAYS, "xmm16", "xmm17", "xmm18", "xmm19", "xmm20", "xmm21", "xmm22", "xmm23",       \
+        "xmm24", "xmm25", "xmm26", "xmm27", "xmm28", "xmm29", "xmm30", "xmm31", "k0", "k1", "k2", "k3",      \
+        "k4", "k5", "k6", "k7"
+#else
+#define VIA__NOT_PRESERVED VIA__NOT_PRESERVED_ALWAYS
+#endif
+
+// As a call of via__jump_fcontext(), but entered by a jump.  That function returns by a jump, so a call would
+// leave an address behind on the processor's own stack of calls, by which it foretells where the next returns
+// lead: the next one would be guessed wrongly.  With as many calls as returns the guess is right whenever the
+// stack that was switched to stands in the same function, as it does when tasks take turns in via_await() or
+// via_yield(). It writes below the stack pointer, where no function may keep anything: -mno-red-zone.
+__attribute__((always_inline)) static inline struct via__transfer via__jump(void *to, void *data)
+{
+    struct via__transfer back;
+    __asm__ volatile("leaq 1f(%%rip), %%rax\n\t"
+                     "pushq %%rax\n\t"
+                     "jmp via__jump_fcontext\n"
+                     "1:"
+                     : "=&a"(back.at), "=&d"(back.data), "+D"(to), "+S"(data)
+                     :
+                     : VIA__NOT_PRESERVED);
+    return back;
+}
+
+#else
+
+__attribute__((always_inline)) static inline struct via__transfer via__jump(void *to, void *data)
+{
+    return via__jump_fcontext(to, data);
+}
+
+#endif
+
 // Returns when something switches back to `from`.
 __attribute__((always_inline)) static inline void via__context_switch(struct via__context *from,
                                                                       struct via__context *to)
 {
     from->to = to;
-    struct via__transfer back = via__jump_fcontext(to->at, from);
+    struct via__transfer back = via__jump(to->at, from);
     ((struct via__context *)back.data)->at = back.at;
 }
 
