@@ -19,9 +19,10 @@ _Thread_local struct via__fiber_self via__fiber_self __attribute__((tls_model("i
 static void enter(struct via__context *context)
 {
     struct via__fiber *fiber = VIA__CONTAINER_OF(context, struct via__fiber, context);
-    via__annotate_arrive(&fiber->note, &fiber->resumer->note);
+    via__fiber_arrive(fiber);
     fiber->kind->run(fiber);
     fiber->state = VIA__FIBER_OVER;
+    via__fiber_self.back = fiber;
     via__annotate_leave(&fiber->note, &fiber->resumer->note, 1);
     via__context_leave(&fiber->context, &fiber->resumer->context);
     __builtin_unreachable();

@@ -71,6 +71,8 @@ struct via__fiber_thread {
 
 struct via__fiber_self {
     struct via__fiber *current;       // NULL on the thread's own stack
+    struct via__fiber *back;          // who went back to its resumer last: suspended, as a base, or over
+    struct via__fiber *left;          // for AddressSanitizer: whose stack was left by the last switch
     struct via__fiber_thread *thread; // NULL before its first fiber
     int *err_no;                      // where errno is, when there is a thread
 };
@@ -111,12 +113,21 @@ int via__fiber_settle_at(const char *here);
 __attribute__((always_inline)) static inline void via__fiber_switch(struct via__fiber *from,
                                                                     struct via__fiber *to)
 {
+    if (VIA__ADDRESS_SANITIZER)
+        via__fiber_self.left = from;
     via__annotate_leave(&from->note, &to->note, 0);
     via__context_switch(&from->context, &to->context);
 }
 
-// Runs it until it suspends or is over.  It is of this thread, and new or suspended.
-__attribute__((always_inline)) static inline void via__fiber_resume(struct via__fiber *fiber)
+// What is to be told when a stack has been switched to, by whichever other one.
+__attribute__((always_inline)) static inline void via__fiber_arrive(struct via__fiber *self)
+{
+    via__annotate_arrive(&self->note, VIA__ADDRESS_SANITIZER ? &via__fiber_self.left->note : NULL);
+}
+
+// Runs it until it suspends or is over; it is of this thread, and new or suspended.  Returns it; or the one
+// that it has handed the thread on to, or that one in its turn.
+__attribute__((always_inline)) static inline struct via__fiber *via__fiber_resume(struct via__fiber *fiber)
 {
     struct via__fiber *outer = via__fiber_self.current, *target = fiber->innermost;
     struct via__fiber *resumer = outer ? outer : &fiber->thread->root;
@@ -133,27 +144,58 @@ __attribute__((always_inline)) static inline void via__fiber_resume(struct via__
     via__fiber_self.current = target;
     *err_no_at = fiber->err_no;
     via__fiber_switch(resumer, target);
-    // From whichever: the stacks of fibers are known.
-    via__annotate_arrive(&resumer->note, NULL);
+    via__annotate_arrive(&resumer->note, NULL); // the stacks of fibers are known
+    fiber = via__fiber_self.back;
     fiber->err_no = *err_no_at;
     *err_no_at = err_no;
     via__fiber_self.current = outer;
     via__role.failure = outer_failure;
     if (fiber->state == VIA__FIBER_OVER)
         via__fiber_end(fiber);
+    return fiber;
 }
 
-// Back to the resumer of `base`, which is the current fiber or one that has resumed it, directly or through
-// others: all of them suspend.  Returns when `base` is resumed.
-__attribute__((always_inline)) static inline void via__fiber_suspend_to(struct via__fiber *base)
+// `next` takes the place of `base`, which suspends: it has the same resumer.  Returns whose stack it runs on.
+__attribute__((always_inline)) static inline struct via__fiber *via__fiber_take_place(struct via__fiber *base,
+                                                                                      struct via__fiber *next)
 {
-    struct via__fiber *self = via__fiber_self.current, *resumer = base->resumer;
+    struct via__fiber *target = next->innermost, *resumer = base->resumer;
+    int *const err_no_at = via__fiber_self.err_no;
+    if (VIA__THREAD_SANITIZER && next->state == VIA__FIBER_NEW)
+        via__fiber_begin(next);
+    base->err_no = *err_no_at;
+    *err_no_at = next->err_no;
+    next->resumer = resumer;
+    next->state = VIA__FIBER_RUNNING;
+    next->in_call = base->in_call;
+    via__role.failure = &target->failure;
+    via__fiber_self.current = target;
+    return target;
+}
+
+// Suspends `base`, which is the current fiber or one that has resumed it, directly or through others, with
+// all of them.  The thread goes on with `next`, which is new or suspended, or, if that is NULL, with the
+// resumer of `base`. Returns when `base` is resumed, or has been handed the thread on to.
+__attribute__((always_inline)) static inline void via__fiber_hand_over(struct via__fiber *base,
+                                                                       struct via__fiber *next)
+{
+    struct via__fiber *self = via__fiber_self.current, *target = base->resumer;
     if (self->unguarded)
         via__fiber_check_overflow(self, __builtin_frame_address(0));
+    if (next)
+        target = via__fiber_take_place(base, next);
+    else
+        via__fiber_self.back = base;
     base->innermost = self;
     base->state = VIA__FIBER_SUSPENDED;
-    via__fiber_switch(self, resumer);
-    via__annotate_arrive(&self->note, &base->resumer->note);
+    via__fiber_switch(self, target);
+    via__fiber_arrive(self);
+}
+
+// The same, back to the resumer of `base`.
+__attribute__((always_inline)) static inline void via__fiber_suspend_to(struct via__fiber *base)
+{
+    via__fiber_hand_over(base, NULL);
 }
 
 // Back to the resumer of the current fiber; returns when it is resumed.

@@ -62,6 +62,14 @@ struct via__watch_table {
 
 enum via__armed { VIA__ARMED_NOT, VIA__ARMED_NOW, VIA__ARMED_AT };
 
+// How many prompt nodes may still run in this tick: see tick.c.  All 0 but while it goes through generations.
+struct via__turns {
+    size_t of_generation;  // nodes of this generation
+    size_t until_look;     // nodes before the clock is to be looked at
+    unsigned generations;  // that may still begin
+    unsigned char untimed; // nobody wants to know how long each node takes
+};
+
 struct via_loop {
     // Any thread, on a line of its own.
     _Alignas(64) struct via__inbox inbox;
@@ -74,6 +82,7 @@ struct via_loop {
     size_t in_flight; // see via__loop_call_begins()
     // The bridge's: handles the completion whose link word this is.
     void (*on_completion)(via_loop *loop, uintptr_t *link);
+    struct via__turns turns;
     int in_tick;
     int signalled; // the wake-up descriptor is readable, or was when the tick began
     int draining;  // handling messages, some of which may call the program
@@ -231,6 +240,27 @@ static inline void via__loop_ready(via_loop *loop, struct via__ready *node)
     via__ready_push(&loop->ready, node);
     if (!loop->in_tick)
         via__tick_after_poll(loop);
+}
+
+// Tells whether a prompt node comes first in the ready queue, and may run in this tick.
+static inline int via__loop_has_prompt(const via_loop *loop)
+{
+    return loop->turns.until_look && loop->ready.count && loop->ready.first->kind->prompt &&
+           (loop->turns.of_generation || loop->turns.generations) && !loop->stop_requested &&
+           !loop->close_requested;
+}
+
+// Takes it out.  Who does so runs it.
+static inline struct via__ready *via__loop_take_prompt(via_loop *loop)
+{
+    struct via__turns *turns = &loop->turns;
+    if (!turns->of_generation) {
+        turns->generations--;
+        turns->of_generation = loop->ready.count;
+    }
+    turns->of_generation--;
+    turns->until_look--;
+    return via__ready_pop(&loop->ready);
 }
 
 // Sends a message; any thread that holds a reference or pin.  0; or VIA_ECLOSED, and it was not sent.

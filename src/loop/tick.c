@@ -52,6 +52,7 @@
 #define GENERATIONS      61
 #define GENERATIONS_NS   (100 * VIA_US)
 #define NODES_PER_LOOK   32 // at the clock
+#define FIRST_LOOK       4
 
 static void handle_message(via_loop *loop, uintptr_t tagged)
 {
@@ -113,9 +114,8 @@ static void run_timed(via_loop *loop, struct via__ready *node)
     via_loop_call_exception_handler(loop, &slow);
 }
 
-static inline void run_first(via_loop *loop, int timed)
+static inline void run_node(via_loop *loop, struct via__ready *node, int timed)
 {
-    struct via__ready *node = via__ready_pop(&loop->ready);
     if (timed)
         run_timed(loop, node);
     else
@@ -134,21 +134,16 @@ static size_t run_ready(via_loop *loop)
     int timed = is_timed(loop);
     size_t count = loop->ready.count;
     for (size_t i = 0; i < count && !loop->close_requested; i++)
-        run_first(loop, timed);
+        run_node(loop, via__ready_pop(&loop->ready), timed);
     return count;
-}
-
-static int may_run_prompt(const via_loop *loop)
-{
-    return loop->ready.count && loop->ready.first->kind->prompt && !loop->stop_requested &&
-           !loop->close_requested && !loop->stepping;
 }
 
 // A look at the clock costs more than a quick node.  The first looks follow each other sooner, so that nodes
 // that take long are noticed after a few.
-static int is_look_due(size_t ran)
+static size_t nodes_until_look(size_t ran)
 {
-    return ran % NODES_PER_LOOK == 0 || ran == 4 || ran == 8 || ran == 16;
+    size_t sooner = ran ? ran : FIRST_LOOK;
+    return sooner < NODES_PER_LOOK ? sooner : NODES_PER_LOOK;
 }
 
 // Tells whether the time of the generations is over.  It begins with the first look.
@@ -167,14 +162,18 @@ static size_t run_prompt(via_loop *loop)
 {
     int timed = is_timed(loop);
     int64_t until_ns = 0;
-    size_t ran = 0;
-    for (int generation = 0; generation < GENERATIONS && may_run_prompt(loop); generation++) {
-        for (size_t left = loop->ready.count; left > 0 && may_run_prompt(loop); left--) {
-            run_first(loop, timed);
-            if (is_look_due(++ran) && is_late(loop, &until_ns))
-                return ran;
-        }
-    }
+    size_t ran = 0, portion;
+    if (loop->stepping)
+        return 0;
+    loop->turns = (struct via__turns){.generations = GENERATIONS, .untimed = !timed};
+    do {
+        loop->turns.until_look = portion = nodes_until_look(ran);
+        // A task may have others run when it waits, so this is not one node for each round.
+        while (via__loop_has_prompt(loop))
+            run_node(loop, via__loop_take_prompt(loop), timed);
+        ran += portion - loop->turns.until_look;
+    } while (!loop->turns.until_look && !is_late(loop, &until_ns));
+    loop->turns = (struct via__turns){.generations = 0};
     return ran;
 }
 

@@ -31,7 +31,7 @@ static int sleep_until(struct via__task *task, int64_t when_ns)
 __attribute__((always_inline)) static inline void yield(struct via__task *task)
 {
     via__task_wake(task);
-    via__fiber_suspend_to(&task->fiber);
+    via__task_suspend(task);
 }
 
 int via_yield(void)

@@ -84,6 +84,8 @@ static void lost(struct via__fiber *fiber)
 {
     struct via__task *task = task_of_fiber(fiber);
     task->tasks->current = innermost(task->tasks);
+    task->tasks->is_last = 0;
+    task->tasks->loop->turns = (struct via__turns){.generations = 0}; // what it left may have been a tick
     task->locals = via__role.locals;
     via__role.locals = task->outer_locals;
     via__task_end(task, VIA_EEXITED);
@@ -148,63 +150,88 @@ void via__task_end(struct via__task *task, int status)
     finish(task);
 }
 
-// Runs the fiber until it waits or is over.  In line: see via__task_wait_inline().
-__attribute__((always_inline)) static inline void step(struct via__task *task)
+// Runs the fiber until it waits or is over, and those to which it hands over then.  `is_last`: the caller
+// came from the loop, and does nothing more.  In line: see via__task_wait_inline().
+__attribute__((always_inline)) static inline void step(struct via__task *task, int is_last)
 {
     struct via__tasks *tasks = task->tasks;
     struct via__task *outer = tasks->current;
+    int outer_is_last = tasks->is_last;
     tasks->current = task;
+    tasks->is_last = is_last;
     via__loop_set_function(tasks->loop, (void *)(uintptr_t)task->fn);
     task->refused = 0;
     task->outer_locals = via__role.locals;
     via__role.locals = task->locals;
-    via__fiber_resume(&task->fiber);
+    task = task_of_fiber(via__fiber_resume(&task->fiber));
     task->locals = via__role.locals;
     via__role.locals = task->outer_locals;
     tasks->current = outer;
+    tasks->is_last = outer_is_last;
     if (task->fiber.state == VIA__FIBER_OVER)
         finish(task);
 }
 
-void via__task_begin(struct via__task *task)
+// Gives a new task its stack: 0, or why it ends before it has begun.
+static int prepare(struct via__task *task)
 {
     int status = via__task_interrupted(task);
     if (status == 0)
         status = via__fiber_init(&task->fiber, &fiber_kind, task->stack_bytes);
+    if (status < 0)
+        return status;
     task->begun = 1;
-    if (status < 0) {
-        via__task_end(task, status);
-        return;
-    }
     task->tasks->stacks++;
     task->tasks->thread = task->fiber.thread;
-    step(task);
+    return 0;
 }
 
-__attribute__((always_inline)) static inline void resume(struct via__task *task)
+void via__task_begin(struct via__task *task, int is_last)
 {
-    task->waiting = NULL;
-    step(task);
+    int status = prepare(task);
+    task->begun = 1;
+    if (status < 0)
+        via__task_end(task, status);
+    else
+        step(task, is_last);
 }
 
 void via__task_resume(struct via__task *task)
 {
-    resume(task);
+    task->waiting = NULL;
+    step(task, 0);
 }
 
 int via__task_on_done(via_future *future, void *arg)
 {
     (void)future;
-    resume(arg);
+    via__task_resume(arg);
     return 0;
 }
 
 static void run_woken(via_loop *loop, struct via__ready *node)
 {
     struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
-    task->woken = 0;
+    task->waiting = NULL;
     via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
-    step(task);
+    step(task, 1);
+}
+
+struct via__task *via__task_next(struct via__tasks *tasks)
+{
+    via_loop *loop = tasks->loop;
+    if (!loop->turns.untimed || !via__loop_has_prompt(loop))
+        return NULL;
+    struct via__task *task = VIA__CONTAINER_OF(loop->ready.first, struct via__task, ready);
+    const struct via__ready_kind *kind = task->ready.kind;
+    // One that cannot begin is ended by the loop, on its own stack.
+    if (kind != &via__task_woken_kind && (kind != &via__task_first_kind || prepare(task) < 0))
+        return NULL;
+    (void)via__loop_take_prompt(loop);
+    via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
+    task->waiting = NULL;
+    task->refused = 0;
+    return task;
 }
 
 static void drop_woken(via_loop *loop, struct via__ready *node)
@@ -218,7 +245,6 @@ const struct via__ready_kind via__task_woken_kind = {.run = run_woken, .drop = d
 void via__task_wake(struct via__task *task)
 {
     task->waiting = NULL;
-    task->woken = 1;
     task->ready.kind = &via__task_woken_kind;
     via__loop_ready(task->tasks->loop, &task->ready);
 }

@@ -62,9 +62,8 @@ int via__tasks_check_thread(const via_loop *loop)
 static void run_first(via_loop *loop, struct via__ready *node)
 {
     struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
-    task->woken = 0;
     via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
-    via__task_begin(task);
+    via__task_begin(task, 1);
 }
 
 // The closing of the loop has ended every task before it drops the queue.
@@ -112,10 +111,8 @@ void via__task_start(struct via__task *task, int eager)
 {
     task->waiting = NULL;
     task->ready.kind = &via__task_first_kind;
-    task->woken = 1;
     if (eager && via__loop_is_here(task->tasks->loop)) {
-        task->woken = 0;
-        via__task_begin(task);
+        via__task_begin(task, 0);
     } else {
         via__loop_ready(task->tasks->loop, &task->ready);
     }

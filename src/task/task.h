@@ -98,7 +98,7 @@ struct via__task {
     uint32_t unmasked; // requests from outside that came while a shield was up
     int status;
     unsigned refused; // awaits that failed at once since it last waited
-    unsigned char begun, woken, shields;
+    unsigned char begun, shields;
     unsigned char keeps_locals; // it does not release them when it is done
     unsigned char deaf;         // it does not heed that it was cancelled: see `ending`
     unsigned char poked;        // its wait is being cut short
@@ -112,6 +112,7 @@ struct via__tasks {
     struct via__slab *slab;
     struct via__loop_closer closer;
     struct via__task *current;
+    int is_last; // who runs `current` has nothing to do afterwards: it may hand over to the next task
     uint64_t created;
     size_t alive;                     // not done
     size_t stacks;                    // those among them that have one
@@ -179,8 +180,8 @@ void via__task_resume(struct via__task *task);
 // The callback of a future that the task `arg` awaits: goes on with it.
 int via__task_on_done(via_future *future, void *arg);
 
-// Runs a task that is new: from the ready queue, or eagerly.
-void via__task_begin(struct via__task *task);
+// Runs a task that is new: eagerly, or from the ready queue, and then the caller does nothing more.
+void via__task_begin(struct via__task *task, int is_last);
 
 // Ends a task that has not begun, or will not go on.
 void via__task_end(struct via__task *task, int status);
@@ -268,6 +269,27 @@ static inline void via__task_disarm_stale(struct via__task *task)
         via__task_disarm(task);
 }
 
+// The task that the loop would run next, taken out of its queue; NULL if that is something else, or if the
+// loop is to have its turn first.
+struct via__task *via__task_next(struct via__tasks *tasks);
+
+// Suspends the running task.  If the loop would do no more than run another task, that goes on at once,
+// without a switch to the loop's stack.
+__attribute__((always_inline)) static inline void via__task_suspend(struct via__task *task)
+{
+    struct via__tasks *tasks = task->tasks;
+    struct via__task *next = tasks->is_last ? via__task_next(tasks) : NULL;
+    if (next == task)
+        return;
+    if (next) {
+        tasks->current = next;
+        next->outer_locals = task->outer_locals;
+        task->locals = via__role.locals;
+        via__role.locals = next->locals;
+    }
+    via__fiber_hand_over(&task->fiber, next ? &next->fiber : NULL);
+}
+
 // As via__task_wait(), in line: a processor foretells returns by the calls before them, and after a switch
 // these were made on another stack.  So the fewer functions there are between a program and the switch, the
 // better.
@@ -280,7 +302,7 @@ __attribute__((always_inline)) static inline int via__task_wait_inline(struct vi
     if (status < 0 && !wait->must)
         return status;
     task->waiting = wait;
-    via__fiber_suspend_to(&task->fiber);
+    via__task_suspend(task);
     via__task_disarm_stale(task);
     return 0;
 }

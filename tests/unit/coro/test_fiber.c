@@ -119,6 +119,68 @@ TEST(all_down_to_the_base_suspend_and_go_on_together)
     ASSERT_RECORD(&recorder, "inner:waits inner:waits inner:ends middle:stepped base:stepped");
 }
 
+/* Hands over to the next one twice, and says how it finds itself. */
+static void hand_over_twice(struct probe *self)
+{
+    volatile int local = self->value;
+    for (int i = 0; i < 2; i++) {
+        errno = local + i;
+        via_test_record(&recorder, "%s:hands_over", self->label);
+        via__fiber_hand_over(&self->base->fiber, &self->next->fiber);
+        ck_assert_int_eq(errno, local + i);
+        ck_assert_ptr_eq(via__fiber_self.current, &self->fiber);
+        ck_assert_ptr_eq(via__role.failure, &self->fiber.failure);
+        ck_assert_int_eq(local, self->value);
+    }
+    via_test_record(&recorder, "%s:ends", self->label);
+}
+
+static void end_at_once(struct probe *self)
+{
+    via_test_record(&recorder, "%s:ends", self->label);
+}
+
+TEST(one_that_hands_over_is_replaced_for_its_resumer)
+{
+    struct probe first, second;
+    probe_init(&first, "first", hand_over_twice);
+    probe_init(&second, "second", hand_over_twice);
+    first.next = &second;
+    second.next = &first;
+    first.value = 40;
+    second.value = 60;
+    errno = 7;
+    ck_assert_ptr_eq(via__fiber_resume(&first.fiber), &first.fiber);
+    ASSERT_RECORD(&recorder,
+                  "first:hands_over second:hands_over first:hands_over second:hands_over first:ends");
+    ck_assert_int_eq(errno, 7);
+    ck_assert_ptr_null(via__fiber_self.current);
+    ck_assert_int_eq(first.fiber.state, VIA__FIBER_OVER);
+    ck_assert_int_eq(second.fiber.state, VIA__FIBER_SUSPENDED);
+    ck_assert_ptr_eq(via__fiber_resume(&second.fiber), &second.fiber);
+    ck_assert_int_eq(second.fiber.state, VIA__FIBER_OVER);
+    ck_assert_int_eq(errno, 7);
+}
+
+TEST(all_down_to_the_base_hand_over_together)
+{
+    static const int waiting[] = {VIA__FIBER_SUSPENDED, VIA__FIBER_RUNNING, VIA__FIBER_RUNNING};
+    struct probe three[3], others[2];
+    three_init(three);
+    three[2].run = hand_over_twice;
+    three[2].next = &others[0];
+    for (int i = 0; i < 2; i++) {
+        probe_init(&others[i], "other", end_at_once);
+        ck_assert_ptr_eq(via__fiber_resume(&three[0].fiber), &others[i].fiber);
+        assert_states(three, 3, waiting);
+        three[2].next = &others[1];
+    }
+    ck_assert_ptr_eq(via__fiber_resume(&three[0].fiber), &three[0].fiber);
+    ASSERT_RECORD(
+        &recorder,
+        "inner:hands_over other:ends inner:hands_over other:ends inner:ends middle:stepped base:stepped");
+}
+
 TEST(one_may_be_its_own_base)
 {
     struct probe one;
@@ -447,10 +509,12 @@ TEST(those_that_wait_when_their_thread_ends_can_be_dropped_there)
     pthread_key_delete(key);
 }
 
-TEST_MAIN("coro/fiber", all_down_to_the_base_suspend_and_go_on_together, one_may_be_its_own_base,
-          the_base_need_not_be_the_outermost, who_resumes_the_base_may_be_another_each_time,
-          many_can_wait_so_at_once, a_generator_may_wait_with_who_steps_it,
-          while_it_waits_nobody_else_can_step_it, a_generator_that_is_closed_may_wait_with_who_closes_it,
+TEST_MAIN("coro/fiber", all_down_to_the_base_suspend_and_go_on_together,
+          one_that_hands_over_is_replaced_for_its_resumer, all_down_to_the_base_hand_over_together,
+          one_may_be_its_own_base, the_base_need_not_be_the_outermost,
+          who_resumes_the_base_may_be_another_each_time, many_can_wait_so_at_once,
+          a_generator_may_wait_with_who_steps_it, while_it_waits_nobody_else_can_step_it,
+          a_generator_that_is_closed_may_wait_with_who_closes_it,
           after_it_they_may_suspend_wherever_the_base_was_resumed, a_call_between_the_two_cannot_be_left,
           dropping_the_base_loses_those_inside_the_innermost_first,
           a_generator_whose_stepper_is_dropped_is_over,
