@@ -114,8 +114,14 @@ via_future *via__future_of_ready(struct via__ready *node)
 
 void via__future_schedule(via_future *future)
 {
+    const struct via__future_callback *only = future->more;
     if (future->queued || via__future_bridge(future)->closed)
         return;
+    if (!future->fn && !only->next && only->stead) {
+        future->more = NULL;
+        via__loop_ready(future->loop, only->stead);
+        return;
+    }
     future->queued = 1;
     future->refs++;
     future->ready.kind = !future->fn && future->more->is_embedded ? &prompt : &kind;

@@ -45,6 +45,9 @@ struct via__future_callback {
     struct via__future_callback *next;
     via_future_fn fn;
     void *arg;
+    // Of an embedded callback, or NULL: does what `fn` does.  If the future has no other callback when it is
+    // done this is put into the ready queue in its stead, and the callback is not called.
+    struct via__ready *stead;
     unsigned char is_embedded; // in memory of its own: see via__future_watch()
     unsigned char is_quiet;    // it does not look at the outcome
 };

@@ -54,7 +54,8 @@ __attribute__((always_inline)) static inline int suspend_until_done(struct via__
                                    .asked = asked,
                                    .cancel = via__await_cut,
                                    .give_up = give_up},
-                          .callback = {.fn = via__task_on_done, .arg = task}};
+                          .callback = {.fn = via__task_on_done, .arg = task, .stead = &task->ready}};
+    task->ready.kind = &via__task_woken_kind;
     via__future_watch(future, &await.callback);
     int status = via__task_wait_inline(task, &await.wait);
     if (status == 0 && future->state == VIA_PENDING)

@@ -207,6 +207,9 @@ static void run_ready(void)
     case READY_TASK:
         m_resume(&m.tasks[ready.which], false);
         break;
+    case READY_AWAITER:
+        m_resume(&m.tasks[ready.which], true);
+        break;
     case READY_FUTURE:
         run_links(ready.which);
         break;

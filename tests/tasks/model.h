@@ -159,7 +159,7 @@ struct timer {
 };
 
 struct ready {
-    enum { READY_BEGIN, READY_TASK, READY_FUTURE, READY_TIMER, READY_LATER } kind;
+    enum { READY_BEGIN, READY_TASK, READY_AWAITER, READY_FUTURE, READY_TIMER, READY_LATER } kind;
     int which, statement;
 };
 

@@ -36,15 +36,33 @@ int m_new_object(enum sort sort)
     return object;
 }
 
-/* Whoever is to be told is told in the turn of a future that is done. */
+/* Whether a task that awaits the future is all that is to be told. */
+static bool is_awaiter(const struct link *link)
+{
+    const struct task *task = &m.tasks[link->which];
+    return link->who == TELL_TASK && task->wait == WAIT_FUTURE && task->awaited == link->future;
+}
+
+/* Whoever is to be told is told in the turn of a future that is done; a task that is the only one gets the
+ * turn itself. */
 static void announce(int object)
 {
     struct future *future = &m.objects[object];
-    bool any = false;
-    for (int at = future->first_link; at >= 0; at = m.links[at].next)
-        any |= m.links[at].who != TELL_NOBODY;
-    if (!future->done || future->queued || !any)
+    const struct link *last = NULL;
+    int count = 0;
+    for (int at = future->first_link; at >= 0; at = m.links[at].next) {
+        if (m.links[at].who == TELL_NOBODY)
+            continue;
+        last = &m.links[at];
+        count++;
+    }
+    if (!future->done || future->queued || !count)
         return;
+    if (count == 1 && is_awaiter(last)) {
+        m_enqueue(READY_AWAITER, last->which, 0);
+        future->first_link = future->last_link = -1;
+        return;
+    }
     future->queued = true;
     m_enqueue(READY_FUTURE, object, 0);
 }
