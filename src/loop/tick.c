@@ -49,7 +49,7 @@
 #define LINGER_ROUNDS    16
 #define LINGER_SKIP_MOST 64
 #define SPINS_PER_LOOK   8 // at the clock
-#define GENERATIONS      61
+#define GENERATIONS      256
 #define GENERATIONS_NS   (100 * VIA_US)
 #define NODES_PER_LOOK   32 // at the clock
 #define FIRST_LOOK       4

@@ -7,7 +7,7 @@
 #include "loop/loop.h"
 
 /* With a clock that stands still a tick runs what is ready, and this many generations. */
-#define GENERATIONS 61
+#define GENERATIONS 256
 #define TICKS       8
 
 /* A prompt node that calls a function of the test. */
