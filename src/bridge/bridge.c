@@ -180,10 +180,8 @@ static size_t calls_need_time(via_loop *loop)
     return count;
 }
 
-struct via__bridge *via__bridge_of(via_loop *loop)
+struct via__bridge *via__bridge_make(via_loop *loop)
 {
-    if (loop->bridge)
-        return loop->bridge;
     struct via__bridge *bridge = aligned_alloc(_Alignof(struct via__bridge), sizeof *bridge);
     struct via__slab *slab = via__slab_new(sizeof(struct via__pair));
     if (!bridge || !slab) {

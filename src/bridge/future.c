@@ -71,26 +71,6 @@ static via_cfuture *cf_of(const via_future *future)
     return future->loop ? future->cf : &VIA__CONTAINER_OF(future, struct via__pair, future)->cf;
 }
 
-void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
-                      enum via__future_sort sort)
-{
-    *future = (via_future){
-        .loop = bridge->loop, .cf = cf, .refs = 1, .state = VIA_PENDING, .sort = (unsigned char)sort};
-    via__list_push_back(&bridge->pending, &future->pending);
-    bridge->futures++;
-}
-
-void via__future_settle(via_future *future, int state)
-{
-    if (future->state != VIA_PENDING)
-        return;
-    via__list_remove(&future->pending);
-    future->state = (unsigned char)state;
-    future->looked |= state == VIA_CANCELLED;
-    if (future->fn || future->more)
-        via__future_schedule(future);
-}
-
 void via__future_launch(via_future *future)
 {
     future->in_flight = 1;
@@ -170,8 +150,7 @@ static void free_memory(via_future *future, struct via__bridge *bridge)
     }
 }
 
-// Apart from via_future_unref(), which is short where other references are left.
-__attribute__((noinline)) static void last_unref(via_future *future)
+void via__future_end(via_future *future)
 {
     struct via__bridge *bridge = via__future_bridge(future);
     report_unseen(future);
@@ -221,7 +200,7 @@ via_future *via_future_unref(via_future *future)
     // does if it can, they would wait until the count has reached the cache.
     uint32_t refs = --future->refs;
     if (refs == 0)
-        last_unref(future);
+        via__future_end(future);
     else if (refs == 1 && via__loop_is_debugged(future->loop))
         report_dropped(future);
     return NULL;

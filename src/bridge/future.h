@@ -117,7 +117,12 @@ struct via__bridge {
 };
 
 // The bridge's state of a loop, made at first use; NULL if memory ran out.
-struct via__bridge *via__bridge_of(via_loop *loop);
+struct via__bridge *via__bridge_make(via_loop *loop);
+static inline struct via__bridge *via__bridge_of(via_loop *loop)
+{
+    return loop->bridge ? loop->bridge : via__bridge_make(loop);
+}
+
 void via__bridge_die(struct via__bridge *bridge);
 
 static inline struct via__bridge *via__future_bridge(const via_future *future)
@@ -135,8 +140,24 @@ static inline int via__future_check_thread(const via_future *future)
 via_future *via__future_failed(int status);
 
 // Initializes a future with one reference and puts it on the pending list.
-void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
-                      enum via__future_sort sort);
+static inline void via__future_init(via_future *future, struct via__bridge *bridge, via_cfuture *cf,
+                                    enum via__future_sort sort)
+{
+    *future = (via_future){
+        .loop = bridge->loop, .cf = cf, .refs = 1, .state = VIA_PENDING, .sort = (unsigned char)sort};
+    via__list_push_back(&bridge->pending, &future->pending);
+    bridge->futures++;
+}
+
+// What becomes of a future whose last reference has gone.
+void via__future_end(via_future *future);
+
+// As via_future_unref() by the library itself, of a future that is done.
+static inline void via__future_drop_done(via_future *future)
+{
+    if (--future->refs == 0)
+        via__future_end(future);
+}
 
 // promise.c: a fresh one; NULL if memory ran out.
 via_future *via__promise_new(struct via__bridge *bridge);
@@ -148,8 +169,13 @@ static inline struct via__driven *via__driven_of(via_future *future)
 
 // Makes a driven future of uninitialised memory, with one reference; `flags` is VIA__SLAB, or 0 for memory of
 // malloc().  Whoever settles it keeps a reference to it until then.
-void via__driven_init(struct via__driven *driven, struct via__bridge *bridge,
-                      const struct via__driven_kind *kind, uint32_t flags);
+static inline void via__driven_init(struct via__driven *driven, struct via__bridge *bridge,
+                                    const struct via__driven_kind *kind, uint32_t flags)
+{
+    driven->kind = kind;
+    via__cf_init(&driven->pair.cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | flags);
+    via__future_init(&driven->pair.future, bridge, &driven->pair.cf, VIA__SORT_DRIVEN);
+}
 
 // Turns a pair whose job was never queued into a promise that has failed.
 void via__pair_fail(struct via__pair *pair, int status);
@@ -160,8 +186,20 @@ void via__promise_fail(via_future *future, int status);
 void via__promise_finish(via_future *future, int status, int code, void *value, char *message);
 void via__promise_cancel(via_future *future);
 
+// callbacks.c: puts a done future, which has callbacks, into the ready queue.
+void via__future_schedule(via_future *future);
+
 // In the loop's thread: the future is done from now on; its callbacks are scheduled.
-void via__future_settle(via_future *future, int state);
+static inline void via__future_settle(via_future *future, int state)
+{
+    if (future->state != VIA_PENDING)
+        return;
+    via__list_remove(&future->pending);
+    future->state = (unsigned char)state;
+    future->looked |= state == VIA_CANCELLED;
+    if (future->fn || future->more)
+        via__future_schedule(future);
+}
 
 // Marks that a completion will arrive: it holds a reference.  And that it has, or never will.
 void via__future_launch(via_future *future);
@@ -176,9 +214,6 @@ void via__future_forget_flight(via_future *future);
 // wrap.c: takes the watch off when the loop closes.
 void via__wrap_detach(via_future *future);
 void via__wrap_free(via_future *future);
-
-// callbacks.c
-void via__future_schedule(via_future *future);
 
 // Has an embedded callback called once the future is done, like a done callback of the program's, but without
 // memory.  `fn` and `arg` are set; it may go away when it is called.

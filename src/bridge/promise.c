@@ -20,14 +20,6 @@ via_future *via__promise_new(struct via__bridge *bridge)
     return &pair->future;
 }
 
-void via__driven_init(struct via__driven *driven, struct via__bridge *bridge,
-                      const struct via__driven_kind *kind, uint32_t flags)
-{
-    driven->kind = kind;
-    via__cf_init(&driven->pair.cf, &bridge->owner, 1, VIA_RUNNING | VIA__OWNED | flags);
-    via__future_init(&driven->pair.future, bridge, &driven->pair.cf, VIA__SORT_DRIVEN);
-}
-
 void via__pair_fail(struct via__pair *pair, int status)
 {
     struct via__bridge *bridge = via__future_bridge(&pair->future);
@@ -36,7 +28,9 @@ void via__pair_fail(struct via__pair *pair, int status)
     via__promise_fail(&pair->future, status);
 }
 
-static void finish_private(via_future *future, int status, int code, void *value)
+// In line: this is what most futures end with.
+__attribute__((always_inline)) static inline void finish_private(via_future *future, int status, int code,
+                                                                 void *value)
 {
     via_cfuture *cf = future->cf;
     cf->status = status;
@@ -109,7 +103,10 @@ int via_future_set_result(via_future *future, void *value, void (*destroy)(void 
             return VIA_ENOMEM;
         future->cf->extra->destroy = destroy;
     }
-    via__promise_finish(future, 0, 0, value, NULL);
+    if (via__cf_is_private(future->cf))
+        finish_private(future, 0, 0, value);
+    else
+        via__promise_finish(future, 0, 0, value, NULL);
     return 0;
 }
 

@@ -88,7 +88,11 @@ int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind
 void via__fiber_drop(struct via__fiber *fiber);
 
 // This thread's, made at its first call; NULL if memory ran out.
-struct via__fiber_thread *via__fiber_thread(void);
+struct via__fiber_thread *via__fiber_thread_make(void);
+static inline struct via__fiber_thread *via__fiber_thread(void)
+{
+    return via__fiber_self.thread ? via__fiber_self.thread : via__fiber_thread_make();
+}
 
 // Everything that runs on the thread is lost; called on its own stack.
 void via__fiber_lose_all(struct via__fiber_thread *thread);

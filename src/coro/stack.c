@@ -17,10 +17,8 @@ struct via__stack_slab {
     struct via__stack stacks[];
 };
 
-int via__stack_order(size_t bytes)
+int via__stack_order_of(size_t bytes)
 {
-    if (bytes == 0)
-        bytes = VIA__STACK_DEFAULT;
     if (bytes > (size_t)1 << VIA__STACK_MOST_ORDER)
         return -1;
     if (bytes < (size_t)1 << VIA__STACK_LEAST_ORDER)

@@ -17,11 +17,11 @@
 
 #include "coro/annotate.h"
 
-#define VIA__STACK_LEAST_ORDER 14 // 16 KiB
-#define VIA__STACK_MOST_ORDER  30 // 1 GiB
-#define VIA__STACK_ORDERS      (VIA__STACK_MOST_ORDER - VIA__STACK_LEAST_ORDER + 1)
-#define VIA__STACK_DEFAULT     ((size_t)64 * 1024)
-#define VIA__STACK_WARM        1024 // so many more idle stacks than stacks in use keep their memory
+#define VIA__STACK_LEAST_ORDER   14 // 16 KiB
+#define VIA__STACK_MOST_ORDER    30 // 1 GiB
+#define VIA__STACK_ORDERS        (VIA__STACK_MOST_ORDER - VIA__STACK_LEAST_ORDER + 1)
+#define VIA__STACK_DEFAULT_ORDER 16   // 64 KiB
+#define VIA__STACK_WARM          1024 // so many more idle stacks than stacks in use keep their memory
 
 enum via__guard {
     VIA__GUARD_NONE,    // an overflow is seen when the coroutine suspends
@@ -58,7 +58,11 @@ struct via__stacks {
 };
 
 // The order for so many bytes, 0 meaning the default; negative if that is too much.
-int via__stack_order(size_t bytes);
+int via__stack_order_of(size_t bytes);
+static inline int via__stack_order(size_t bytes)
+{
+    return bytes ? via__stack_order_of(bytes) : VIA__STACK_DEFAULT_ORDER;
+}
 
 // How many are in use, of all sizes.
 size_t via__stacks_in_use(const struct via__stacks *stacks);

@@ -85,7 +85,7 @@ static int enlist(struct via__fiber_thread *thread)
     return listed;
 }
 
-static struct via__fiber_thread *new_thread(void)
+struct via__fiber_thread *via__fiber_thread_make(void)
 {
     struct via__fiber_thread *thread =
         mmap(NULL, thread_bytes(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -101,10 +101,4 @@ static struct via__fiber_thread *new_thread(void)
     via__fiber_self.thread = thread;
     via__fiber_self.err_no = &errno;
     return thread;
-}
-
-struct via__fiber_thread *via__fiber_thread(void)
-{
-    struct via__fiber_thread *thread = via__fiber_self.thread;
-    return thread ? thread : new_thread();
 }

@@ -16,21 +16,6 @@ _Atomic(const struct via__owner_ops *) via__job_ops;
 
 static struct via__owner promise_owner;
 
-void via__cf_init(via_cfuture *cf, struct via__owner *owner, uint32_t refs, uint32_t state)
-{
-    // Relaxed: the future is published later, through a lock or an atomic of whoever shares it.
-    atomic_store_explicit(&cf->refs, refs, memory_order_relaxed);
-    atomic_store_explicit(&cf->state, state | (uint32_t)owner->generation << VIA__GENERATION_SHIFT,
-                          memory_order_relaxed);
-    cf->owner = owner;
-    cf->extra = NULL;
-    cf->watchers = NULL;
-    cf->link = 0;
-    cf->value = NULL;
-    cf->arg = NULL;
-    cf->status = cf->code = 0;
-}
-
 int via_cfuture_new(via_cfuture **cf)
 {
     if (!cf)
@@ -58,7 +43,7 @@ static void destroy_value(void (*destroy)(void *value), void *value)
     via__cf_tell_pool(outer);
 }
 
-void via__cf_fini(via_cfuture *cf)
+void via__cf_fini_parts(via_cfuture *cf)
 {
     // Relaxed: nobody else has a reference.
     uint32_t state = atomic_load_explicit(&cf->state, memory_order_relaxed);

@@ -110,7 +110,20 @@ struct via_cfuture {
 _Static_assert(sizeof(struct via_cfuture) <= 64, "a concurrent future fits into one cache line");
 
 // Initializes a future with `refs` references.
-void via__cf_init(via_cfuture *cf, struct via__owner *owner, uint32_t refs, uint32_t state);
+static inline void via__cf_init(via_cfuture *cf, struct via__owner *owner, uint32_t refs, uint32_t state)
+{
+    // Relaxed: the future is published later, through a lock or an atomic of whoever shares it.
+    atomic_store_explicit(&cf->refs, refs, memory_order_relaxed);
+    atomic_store_explicit(&cf->state, state | (uint32_t)owner->generation << VIA__GENERATION_SHIFT,
+                          memory_order_relaxed); // as above
+    cf->owner = owner;
+    cf->extra = NULL;
+    cf->watchers = NULL;
+    cf->link = 0;
+    cf->value = NULL;
+    cf->arg = NULL;
+    cf->status = cf->code = 0;
+}
 
 // Tells the state and the flags.  Acquire: what the completer wrote is visible once it says FINISHED.
 static inline uint32_t via__cf_state(const via_cfuture *cf)
@@ -156,8 +169,14 @@ int via__cf_unwatch(via_cfuture *cf, struct via__watch *watch);
 // Frees the callbacks of a future that goes before it is done.
 void via__cf_drop_callbacks(via_cfuture *cf);
 
-// Destroys the outcome's parts; for a future without references.
-void via__cf_fini(via_cfuture *cf);
+// Destroys the outcome's parts; for a future without references.  The rare part of it comes first.
+void via__cf_fini_parts(via_cfuture *cf);
+static inline void via__cf_fini(via_cfuture *cf)
+{
+    // Relaxed: nobody else has a reference.
+    if (cf->extra || atomic_load_explicit(&cf->state, memory_order_relaxed) & VIA__WATCHED)
+        via__cf_fini_parts(cf);
+}
 
 // Tells this worker's pool, which must not count on a thread that runs the program's code, that it does, or
 // what it was told before.  Returns the latter: callbacks run within callbacks.

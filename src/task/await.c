@@ -195,7 +195,8 @@ static int is_plain(const via_future *future)
     return future->loop && future->state == VIA_FINISHED && !future->cf->extra;
 }
 
-static int consume_plain(struct via__task *task, via_future *future, void **result)
+__attribute__((always_inline)) static inline int consume_plain(struct via__task *task, via_future *future,
+                                                               void **result)
 {
     int status = translate(task, future->cf->status);
     if (status == 0 && result)
@@ -203,7 +204,7 @@ static int consume_plain(struct via__task *task, via_future *future, void **resu
     if (status == VIA_EFAILED)
         inherit_failure(future->cf->code, NULL);
     future->looked = 1;
-    via_future_unref(future);
+    via__future_drop_done(future);
     return status;
 }
 
