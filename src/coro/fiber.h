@@ -18,6 +18,7 @@
 #ifndef VIADUCT_CORO_FIBER_H
 #define VIADUCT_CORO_FIBER_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -98,7 +99,15 @@ static inline struct via__fiber_thread *via__fiber_thread(void)
 void via__fiber_lose_all(struct via__fiber_thread *thread);
 
 // Gives the thread a stack for the handler of overflows, if that is installed and the thread has none.
-void via__overflow_cover(struct via__fiber_thread *thread);
+extern _Atomic int via__overflow_enabled; // it is installed
+void via__overflow_cover_now(struct via__fiber_thread *thread);
+static inline void via__overflow_cover(struct via__fiber_thread *thread)
+{
+    // Acquire, with the release in via_coro_overflow_enable(): what came before is known.
+    if (!thread->signal_stack && atomic_load_explicit(&via__overflow_enabled, memory_order_acquire))
+        via__overflow_cover_now(thread);
+}
+
 void via__overflow_uncover(struct via__fiber_thread *thread);
 
 // In a forked child: makes a lock anew.

@@ -27,7 +27,7 @@
 #define SIGNAL_STACK_BYTES ((size_t)64 * 1024)
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; // of those who enable it
-static _Atomic int enabled;
+_Atomic int via__overflow_enabled;
 static struct sigaction chained;
 
 struct line {
@@ -104,18 +104,15 @@ static void on_fault(int signo, siginfo_t *info, void *context)
 void via__overflow_seen(const struct via__fiber *fiber)
 {
     // Acquire, with the release in via_coro_overflow_enable(): what came before is known.
-    if (atomic_load_explicit(&enabled, memory_order_acquire))
+    if (atomic_load_explicit(&via__overflow_enabled, memory_order_acquire))
         report(fiber, __builtin_frame_address(0));
     // What lies below the stack is overwritten, and going on would make that worse.
     raise(SIGSEGV);
 }
 
-void via__overflow_cover(struct via__fiber_thread *thread)
+void via__overflow_cover_now(struct via__fiber_thread *thread)
 {
     stack_t stack;
-    // Acquire, as above.
-    if (thread->signal_stack || !atomic_load_explicit(&enabled, memory_order_acquire))
-        return;
     if (sigaltstack(NULL, &stack) < 0 || !(stack.ss_flags & SS_DISABLE))
         return;
     void *low = mmap(NULL, SIGNAL_STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
@@ -165,10 +162,10 @@ int via_coro_overflow_enable(void)
         return VIA_ENOMEM;
     pthread_mutex_lock(&lock);
     // Relaxed: it is written under the lock.
-    if (!atomic_load_explicit(&enabled, memory_order_relaxed)) {
+    if (!atomic_load_explicit(&via__overflow_enabled, memory_order_relaxed)) {
         status = install();
         // Release, with the acquires above: `chained` is set.
-        atomic_store_explicit(&enabled, status == 0, memory_order_release);
+        atomic_store_explicit(&via__overflow_enabled, status == 0, memory_order_release);
     }
     pthread_mutex_unlock(&lock);
     if (status == 0)

@@ -321,6 +321,7 @@ static void begin_tick(via_loop *loop)
 {
     loop->armed = VIA__ARMED_NOT;
     loop->in_tick = 1;
+    loop->turns = (struct via__turns){.generations = 0}; // longjmp() may have led out of the last tick
     via__loop_set_function(loop, NULL);
     via__loop_beat_tick(loop);
     // Acquire: pairs with the release in start() of the watchdog.

@@ -85,7 +85,7 @@ static void lost(struct via__fiber *fiber)
     struct via__task *task = task_of_fiber(fiber);
     task->tasks->current = innermost(task->tasks);
     task->tasks->is_last = 0;
-    task->tasks->loop->turns = (struct via__turns){.generations = 0}; // what it left may have been a tick
+    task->tasks->loop->turns = (struct via__turns){.generations = 0}; // it may have left a tick
     task->locals = via__role.locals;
     via__role.locals = task->outer_locals;
     via__task_end(task, VIA_EEXITED);
@@ -94,21 +94,26 @@ static void lost(struct via__fiber *fiber)
 static void release_locals(struct via__task *task)
 {
     struct via__locals *locals = task->locals;
-    if (task->keeps_locals)
+    if (!locals || task->keeps_locals)
         return;
     task->locals = NULL;
     via__locals_unref(locals);
 }
 
-static void release(struct via__task *task)
+// Most tasks have none of this.
+static inline void release(struct via__task *task)
 {
     release_locals(task);
-    via__task_disarm(task);
+    if (task->armed)
+        via__task_disarm(task);
     if (task->destroy)
         task->destroy(task->arg);
-    via_future_unref(task->kept);
-    free(task->reason);
-    task->reason = NULL;
+    if (task->kept)
+        via_future_unref(task->kept);
+    if (task->reason) {
+        free(task->reason);
+        task->reason = NULL;
+    }
 }
 
 static void drop_result(struct via__task *task)
@@ -127,7 +132,8 @@ static void finish(struct via__task *task)
     int code = task->status > 0 ? task->status : failure.given ? failure.code : 0;
     leave_scopes(task);
     release(task);
-    if (status != VIA_EFAILED || (task->status > 0 && failure.given == VIA__FAILURE_AWAITED)) {
+    if (failure.message &&
+        (status != VIA_EFAILED || (task->status > 0 && failure.given == VIA__FAILURE_AWAITED))) {
         free(failure.message);
         failure.message = NULL;
     }
@@ -141,7 +147,7 @@ static void finish(struct via__task *task)
         via__promise_finish(future, status, status == VIA_EFAILED ? code : 0,
                             status < 0 ? NULL : task->result, failure.message);
     }
-    via_future_unref(future);
+    via__future_drop_done(future);
 }
 
 void via__task_end(struct via__task *task, int status)
@@ -172,6 +178,17 @@ __attribute__((always_inline)) static inline void step(struct via__task *task, i
         finish(task);
 }
 
+// Runs a task from the ready queue, and those that come next in it.  A return to the tick in between would be
+// guessed wrongly, as above.
+__attribute__((always_inline)) static inline void step_all(struct via__task *task)
+{
+    struct via__tasks *tasks = task->tasks;
+    while (task) {
+        step(task, 1);
+        task = via__task_next(tasks);
+    }
+}
+
 // Gives a new task its stack: 0, or why it ends before it has begun.
 static int prepare(struct via__task *task)
 {
@@ -192,8 +209,10 @@ void via__task_begin(struct via__task *task, int is_last)
     task->begun = 1;
     if (status < 0)
         via__task_end(task, status);
+    else if (is_last)
+        step_all(task);
     else
-        step(task, is_last);
+        step(task, 0);
 }
 
 void via__task_resume(struct via__task *task)
@@ -207,14 +226,6 @@ int via__task_on_done(via_future *future, void *arg)
     (void)future;
     via__task_resume(arg);
     return 0;
-}
-
-static void run_woken(via_loop *loop, struct via__ready *node)
-{
-    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
-    task->waiting = NULL;
-    via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
-    step(task, 1);
 }
 
 struct via__task *via__task_next(struct via__tasks *tasks)
@@ -232,6 +243,14 @@ struct via__task *via__task_next(struct via__tasks *tasks)
     task->waiting = NULL;
     task->refused = 0;
     return task;
+}
+
+static void run_woken(via_loop *loop, struct via__ready *node)
+{
+    struct via__task *task = VIA__CONTAINER_OF(node, struct via__task, ready);
+    task->waiting = NULL;
+    via__loop_note_function(loop, (void *)(uintptr_t)task->fn);
+    step_all(task);
 }
 
 static void drop_woken(via_loop *loop, struct via__ready *node)
