@@ -13,6 +13,7 @@
 #include <viaduct/async_map.h>
 #include <viaduct/barrier.h>
 #include <viaduct/bridge.h>
+#include <viaduct/buffer.h>
 #include <viaduct/call.h>
 #include <viaduct/cfuture.h>
 #include <viaduct/combine.h>
@@ -29,6 +30,8 @@
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
 #include <viaduct/portal.h>
+#include <viaduct/process_pool.h>
+#include <viaduct/process_report.h>
 #include <viaduct/queue.h>
 #include <viaduct/run.h>
 #include <viaduct/scoped.h>

@@ -9,6 +9,7 @@ noinst_LTLIBRARIES = \
   libviaduct-future.la \
   libviaduct-executor.la \
   libviaduct-loop.la \
+  libviaduct-process.la \
   libviaduct-bridge.la \
   libviaduct-task.la \
   libviaduct-combine.la \
@@ -21,6 +22,8 @@ LINK_CORO = libviaduct-coro.la $(LINK_BASE)
 LINK_FUTURE = libviaduct-future.la $(LINK_BASE)
 LINK_EXECUTOR = libviaduct-executor.la $(LINK_FUTURE)
 LINK_LOOP = libviaduct-loop.la $(LINK_BASE) $(LIBEVENT_CORE_LIBS)
+LINK_PROCESS = libviaduct-process.la libviaduct-executor.la libviaduct-loop.la libviaduct-future.la \
+  libviaduct-base.la $(LIBEVENT_CORE_LIBS)
 LINK_BRIDGE = libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la libviaduct-future.la \
   libviaduct-base.la $(LIBEVENT_CORE_LIBS)
 LINK_TASK = libviaduct-task.la libviaduct-coro.la $(LINK_BRIDGE)
@@ -31,10 +34,10 @@ LINK_LIBRARY = libviaduct.la $(LIBEVENT_CORE_LIBS)
 
 lib_LTLIBRARIES = libviaduct.la
 libviaduct_la_SOURCES =
-libviaduct_la_LIBADD = $(LINK_DEBUG)
+libviaduct_la_LIBADD = libviaduct-process.la $(LINK_DEBUG)
 libviaduct_la_LDFLAGS = $(AM_LDFLAGS) -no-undefined -version-info 0:0:0
 libviaduct_la_DEPENDENCIES = libviaduct-debug.la libviaduct-sync.la libviaduct-combine.la libviaduct-task.la \
-  libviaduct-coro.la libviaduct-bridge.la libviaduct-executor.la libviaduct-loop.la \
+  libviaduct-coro.la libviaduct-bridge.la libviaduct-process.la libviaduct-executor.la libviaduct-loop.la \
   libviaduct-future.la libviaduct-base.la
 if HAVE_VERSION_SCRIPT
 libviaduct_la_LDFLAGS += -Wl,--version-script=$(top_srcdir)/src/libviaduct.map -Wl,-Bsymbolic-functions

@@ -5,6 +5,7 @@ viaduct_headers = \
   include/viaduct/attr.h \
   include/viaduct/barrier.h \
   include/viaduct/bridge.h \
+  include/viaduct/buffer.h \
   include/viaduct/call.h \
   include/viaduct/cfuture.h \
   include/viaduct/combine.h \
@@ -21,6 +22,8 @@ viaduct_headers = \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
   include/viaduct/portal.h \
+  include/viaduct/process_pool.h \
+  include/viaduct/process_report.h \
   include/viaduct/queue.h \
   include/viaduct/run.h \
   include/viaduct/scoped.h \
@@ -85,6 +88,8 @@ libviaduct_future_la_SOURCES = \
   src/future/wait.h \
   src/future/watch.c
 libviaduct_executor_la_SOURCES = \
+  src/executor/buffer.c \
+  src/executor/buffer.h \
   src/executor/caller.c \
   src/executor/cancel.c \
   src/executor/custom.c \
@@ -141,6 +146,19 @@ libviaduct_loop_la_SOURCES = \
   src/loop/timer.h \
   src/loop/watch.c \
   src/loop/watch.h
+libviaduct_process_la_SOURCES = \
+  src/process/channel.h \
+  src/process/config.h \
+  src/process/confine.h \
+  src/process/directory.h \
+  src/process/enter.h \
+  src/process/fds.c \
+  src/process/fds.h \
+  src/process/name.h \
+  src/process/payload.h \
+  src/process/why.c \
+  src/process/why.h \
+  src/process/zygote.h
 libviaduct_bridge_la_SOURCES = \
   src/bridge/bridge.c \
   src/bridge/callbacks.c \

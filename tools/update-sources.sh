@@ -21,7 +21,7 @@ trap 'rm -rf "$new"' EXIT
 
 header='# SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.'
-layers='base coro future executor loop bridge task combine sync debug'
+layers='base coro future executor loop process bridge task combine sync debug'
 
 # assign VARIABLE FILES...: prints a make assignment, one file a line.
 assign() {
@@ -42,6 +42,7 @@ linked_layers() {
     future) echo '$(LINK_FUTURE)' ;;
     executor) echo '$(LINK_EXECUTOR)' ;;
     loop) echo '$(LINK_LOOP)' ;;
+    process) echo '$(LINK_PROCESS)' ;;
     bridge) echo '$(LINK_BRIDGE)' ;;
     task) echo '$(LINK_TASK)' ;;
     combine) echo '$(LINK_COMBINE)' ;;

@@ -15,6 +15,7 @@
 #define VIADUCT_CALL_H
 
 #include <viaduct/attr.h>
+#include <viaduct/buffer.h>
 
 /** A blocking function: returns 0 and may leave a value in `*result`, which was NULL; or it returns a
  * negative status, via_fail(), or a positive code of its own, and then `destroy_result` gets what it has
@@ -41,7 +42,9 @@ enum via_call_flags {
     VIA_CALL_ABANDONABLE = 1 << 0,
     /** Cancelling the running call interrupts its thread with a signal, again and again until the function
      *  returns.  Needs via_thread_interrupt_enable(): without it the call is refused with VIA_ENOTSUP. */
-    VIA_CALL_INTERRUPTIBLE = 1 << 1
+    VIA_CALL_INTERRUPTIBLE = 1 << 1,
+    /** A worker process tells what the call has used (via_outcome::process); costs about a microsecond. */
+    VIA_CALL_MEASURED = 1 << 2
 };
 
 /** Which call runs first; equal ones run in the order they came.  The lower ones are never starved: every
@@ -83,6 +86,15 @@ struct via_call {
     void (*cancel)(void *cancel_arg);
     void *cancel_arg; /**< passed to `cancel`; borrowed while the call runs */
     const char *name; /**< for reports; borrowed until the call is done; NULL for none */
+    /** The input of a bytes call, instead of `in`: its first `in_bytes` bytes.  Nothing is copied; the call
+     *  holds a reference while it needs it.  NULL for none. */
+    via_buffer *buffer;
+    /** How long the call may run, in nanoseconds: then its worker process is killed and the call fails with
+     *  VIA_ETIMEDOUT.  0 for no limit.  Other executors cannot end a function: VIA_ENOTSUP. */
+    int64_t timeout_ns;
+    /** How often the call may be started again if its worker process crashes: for functions that may run
+     *  twice.  A timeout or an overwritten answer is never tried again.  0, the default, for never. */
+    int retries;
 };
 
 VIA_BEGIN_C
@@ -102,7 +114,8 @@ VIA_BEGIN_C
  */
 static inline struct via_call via_call_pointer(via_call_fn fn, void *arg)
 {
-    struct via_call call = {VIA_CALL_POINTER, 0, fn, arg, NULL, NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL};
+    struct via_call call = {
+        VIA_CALL_POINTER, 0, fn, arg, NULL, NULL, 0, NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, 0, 0};
     return call;
 }
 
@@ -122,8 +135,43 @@ static inline struct via_call via_call_pointer(via_call_fn fn, void *arg)
  */
 static inline struct via_call via_call_bytes(via_bytes_fn fn, const void *in, size_t in_bytes)
 {
-    struct via_call call = {
-        VIA_CALL_BYTES_IN_OUT, 0, NULL, NULL, fn, in, in_bytes, NULL, NULL, 0, 0, NULL, NULL, NULL};
+    struct via_call call = {VIA_CALL_BYTES_IN_OUT,
+                            0,
+                            NULL,
+                            NULL,
+                            fn,
+                            in,
+                            in_bytes,
+                            NULL,
+                            NULL,
+                            0,
+                            0,
+                            NULL,
+                            NULL,
+                            NULL,
+                            NULL,
+                            0,
+                            0};
+    return call;
+}
+
+/**
+ * Makes a bytes call whose input is a buffer; VIA_CALL_BUFFER() is the short form.
+ *
+ * - Ownership: borrows `buffer` until the call has been submitted, which takes a reference.
+ * - Threads: any.
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param fn the function.
+ * @param buffer its input, all of it.
+ * @return a call with every option at its default.
+ */
+static inline struct via_call via_call_buffer(via_bytes_fn fn, via_buffer *buffer)
+{
+    struct via_call call = via_call_bytes(fn, NULL, via_buffer_bytes(buffer));
+    call.buffer = buffer;
     return call;
 }
 
@@ -131,6 +179,8 @@ static inline struct via_call via_call_bytes(via_bytes_fn fn, const void *in, si
 #define VIA_CALL(fn, arg) via_call_pointer((fn), (arg))
 /** `struct via_call call = VIA_CALL_BYTES(function, bytes, length);` */
 #define VIA_CALL_BYTES(fn, in, in_bytes) via_call_bytes((fn), (in), (in_bytes))
+/** `struct via_call call = VIA_CALL_BUFFER(function, buffer);` */
+#define VIA_CALL_BUFFER(fn, buffer) via_call_buffer((fn), (buffer))
 
 /**
  * Gives a bytes call the buffer for its answer, to be filled in place.
@@ -149,6 +199,22 @@ static inline struct via_call via_call_bytes(via_bytes_fn fn, const void *in, si
  *         `call` is NULL.
  */
 VIA_PUBLIC void *via_bytes_out(via_bytes_call *call, size_t bytes);
+
+/**
+ * Gives a bytes call its input to write to, where that is a buffer with VIA_BUFFER_WRITABLE.
+ *
+ * The program finds in the buffer what was written.
+ *
+ * - Ownership: the buffer's; good until the function returns.
+ * - Threads: the thread that runs the call.
+ * - Blocks: no.
+ * - Cancel: not applicable.
+ * - Origin: Viaduct.
+ *
+ * @param call the run, as the function got it.
+ * @return the input; NULL if it is not such a buffer, or `call` is NULL.
+ */
+VIA_PUBLIC void *via_bytes_in_place(via_bytes_call *call);
 
 /**
  * Tells a running call whether it was asked to stop.  Long functions poll this.

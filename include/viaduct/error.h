@@ -41,7 +41,10 @@
     X(VIA_EFORKED, -4012, "the object belongs to the parent process")                                        \
     X(VIA_EEXITED, -4013, "the function ended its thread instead of returning")                              \
     X(VIA_EGROUP, -4014, "tasks of the group failed")                                                        \
-    X(VIA_EINTERRUPTED, -4015, "the run was interrupted by SIGINT")
+    X(VIA_EINTERRUPTED, -4015, "the run was interrupted by SIGINT")                                          \
+    X(VIA_ECRASHED, -4016, "the worker process died while it ran the call")                                  \
+    X(VIA_ECORRUPT, -4017, "the worker process overwrote what it shares with the program")                   \
+    X(VIA_ESETUP, -4018, "worker processes of this program cannot be started")
 
 /** The statuses. */
 enum via_status {

@@ -7,6 +7,7 @@
 #define VIADUCT_OUTCOME_H
 
 #include <viaduct/attr.h>
+#include <viaduct/process_report.h>
 
 /**
  * What became of a call or a future: status, the function's own code, and the value.
@@ -22,6 +23,9 @@ struct via_outcome {
     void (*destroy)(void *value); /**< releases the value; NULL where nobody has to */
     const char *message;          /**< a text from via_fail(), or what to do where a call was not started, or
                                      NULL; lives as long as the future */
+    /** What a worker process has used and how it ended, where one ran the call and that is known; NULL
+     *  elsewhere; lives as long as the future. */
+    const struct via_process_report *process;
 };
 
 VIA_BEGIN_C

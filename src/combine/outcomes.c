@@ -63,7 +63,7 @@ void via__outcomes_take(struct via__outcomes *outcomes, size_t at, via_future *f
     if (status < 0)
         *outcome = (struct via_outcome){.status = status}; // somebody else has the value
     as_awaited(outcome);
-    if (outcome->message && future->loop)
+    if ((outcome->message || outcome->process) && future->loop)
         outcomes->kept[at] = via_cfuture_ref(future->cf);
 }
 

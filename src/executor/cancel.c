@@ -108,8 +108,29 @@ static int abandon(via_cfuture *cf)
     return 1;
 }
 
+// Asks the executor.  Under the hashed lock a job that is not done has its executor, which passes through all
+// of these locks before it goes.
+static int request_apart(via_cfuture *cf)
+{
+    pthread_mutex_t *lock = via__hashlock(cf);
+    pthread_mutex_lock(lock);
+    // Relaxed: the flag orders nothing; it is what a function in another process is told.
+    uint32_t state = atomic_fetch_or_explicit(&cf->state, VIA__REQUESTED, memory_order_relaxed);
+    via_executor *executor = via__state_done(state) ? NULL : via__job_executor(cf);
+    if (executor)
+        via__executor_live(executor);
+    pthread_mutex_unlock(lock);
+    if (!executor)
+        return (state & VIA__STATE_MASK) == VIA_FINISHED ? VIA_CANCEL_TOO_LATE : VIA_CANCEL_NEVER_RAN;
+    int cancelled = executor->kind->request(executor, cf);
+    via__executor_die(executor);
+    return cancelled;
+}
+
 int via__job_request(via_cfuture *cf, uint32_t state)
 {
+    if (state & VIA__APART)
+        return request_apart(cf);
     struct via__call_extra *extra = via__job_extra(cf);
     int abandoned = extra && extra->flags & VIA_CALL_ABANDONABLE && abandon(cf);
     // Relaxed: the flag orders nothing; the function polls it, and sleepers are woken through the lock.

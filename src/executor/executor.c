@@ -38,9 +38,16 @@ static void report_dropped(via_cfuture *cf)
              extra->name ? extra->name : "no name", (void *)(uintptr_t)extra->fn);
 }
 
+static int only_here(via_cfuture *cf)
+{
+    via_executor *executor = via__job_executor(cf);
+    return executor->kind->only_here && executor->kind->only_here(executor);
+}
+
 static const struct via__owner_ops job_owner_ops = {.request = request_stop,
                                                     .cancelled = count_cancelled,
                                                     .dispose = dispose_cancelled,
+                                                    .only_here = only_here,
                                                     .dropped = report_dropped};
 
 // What the threads of the parent were about is not the child's.

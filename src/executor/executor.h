@@ -62,6 +62,17 @@ struct via__executor_kind {
     // Under the search lock: 1 if a queued job could start, for all that is known of blocked threads; with
     // NULL, asked of executors that let submitters wait: if there is or could be room for one.
     int (*can_start)(via_executor *executor, via_cfuture *job);
+    // A job that is with a worker process, handed over or running, is to be stopped: an enum via_cancel or a
+    // negative status.  NULL for executors whose functions run in threads.  An executor that has it goes
+    // through via__hashlock_barrier() before it goes, after its last job was completed.
+    int (*request)(via_executor *executor, via_cfuture *cf);
+    // 1 if only this thread can complete the executor's jobs; NULL for never.
+    int (*only_here)(via_executor *executor);
+    // Inputs longer than this are copied by `copy_in` instead of on the heap.
+    size_t in_inline;
+    int (*copy_in)(via_executor *executor, const void *in, size_t bytes, via_buffer **buffer);
+    // What no thread can do: via_call::timeout_ns and ::retries are refused without it.
+    int kills;
 };
 
 struct via_executor {
@@ -95,8 +106,12 @@ struct via__call_extra {
     int priority;
     via_call_fn fn; // for reports; where it is called from is the future
     via_bytes_fn bytes_fn;
-    void *in;
+    const void *in; // behind this struct, on the heap, or in the buffer
     size_t in_bytes;
+    int in_is_alone; // on the heap
+    int retries;
+    int64_t timeout_ns;
+    via_buffer *buffer; // with a reference, or NULL
     void (*destroy)(void *arg);
     const char *name;
     int64_t deadline_ns;
@@ -109,6 +124,9 @@ struct via__call_extra {
 struct via_bytes_call {
     void *out;
     size_t bytes;
+    void *in_place; // the input, where the function may write to it
+    // Where the answer goes in a worker process; NULL for the heap.  Gives the memory or NULL.
+    void *(*take)(struct via_bytes_call *call, size_t bytes);
 };
 
 // How far a call has come.  Its frame stays until the callbacks of its future have run: what they wait for is
@@ -178,6 +196,24 @@ void via__job_end(via_cfuture *cf, int status);
 
 // Ends a job that its executor cannot run, unless somebody has claimed it.  Consumes a reference.
 void via__job_give_up(via_cfuture *cf, int status);
+
+// For executors whose functions run in other processes.  What became of a call there; `value`, `message` and
+// `process` change hands.
+struct via__answer_of_call {
+    int status, code; // as the function returned it: see via__job_answer()
+    void *value;
+    size_t bytes;
+    void (*destroy)(void *value);
+    char *message;
+    struct via_process_report *process;
+};
+
+// Completes a job that was handed over, or claimed.  A positive status is a code of the function's own.
+// Consumes a reference.
+void via__job_answer(via_cfuture *cf, struct via__answer_of_call *answer);
+
+// A job that was handed over was cancelled and will not start: completes it.  Consumes a reference.
+void via__job_refused(via_cfuture *cf);
 
 // Claims a pending job as an outsider and tells its executor; the executor is given a life if `why` is
 // HELPED.

@@ -12,21 +12,29 @@
 #include "base/locals.h"
 #include "base/lock.h"
 #include "base/role.h"
+#include "executor/buffer.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
 
+static int has_input(const struct via_call *call)
+{
+    return call->buffer ? call->in_bytes <= call->buffer->bytes : call->in || !call->in_bytes;
+}
+
 static int check_call(const via_executor *executor, const struct via_call *call)
 {
-    unsigned known = VIA_CALL_ABANDONABLE | VIA_CALL_INTERRUPTIBLE;
+    unsigned known = VIA_CALL_ABANDONABLE | VIA_CALL_INTERRUPTIBLE | VIA_CALL_MEASURED;
     int pointer = call->kind == VIA_CALL_POINTER, bytes = call->kind == VIA_CALL_BYTES_IN_OUT;
     if ((!pointer && !bytes) || (pointer && !call->fn) || (bytes && !call->bytes_fn) ||
-        (bytes && call->in_bytes && !call->in) || call->flags & ~known || call->priority < VIA_PRIORITY_LOW ||
-        call->priority > VIA_PRIORITY_HIGH || call->deadline_ns < 0)
+        (bytes && !has_input(call)) || call->flags & ~known || call->priority < VIA_PRIORITY_LOW ||
+        call->priority > VIA_PRIORITY_HIGH || call->deadline_ns < 0 || call->timeout_ns < 0 ||
+        call->retries < 0)
         return VIA_EINVAL;
     if (pointer && call->flags & VIA_CALL_ABANDONABLE &&
         ((call->arg && !call->destroy) || !call->destroy_result))
         return VIA_EINVAL;
-    if (!(executor->kind->call_kinds & (unsigned)call->kind))
+    if (!(executor->kind->call_kinds & (unsigned)call->kind) ||
+        (!executor->kind->kills && (call->timeout_ns || call->retries)))
         return VIA_ENOTSUP;
     if (call->flags & VIA_CALL_INTERRUPTIBLE && !via__interrupt_enabled())
         return VIA_ENOTSUP;
@@ -38,7 +46,8 @@ static int check_call(const via_executor *executor, const struct via_call *call)
 static int is_plain(const struct via_call *call)
 {
     return call->kind == VIA_CALL_POINTER && !call->flags && !call->destroy && !call->destroy_result &&
-           !call->priority && !call->deadline_ns && !call->cancel && !call->name;
+           !call->priority && !call->deadline_ns && !call->cancel && !call->name && !call->timeout_ns &&
+           !call->retries;
 }
 
 static struct via__call_control *new_control(via_cfuture *cf, const struct via_call *call)
@@ -67,28 +76,61 @@ static void copy_options(struct via__call_extra *extra, const struct via_call *c
     extra->destroy = call->destroy;
     extra->name = call->name;
     extra->deadline_ns = call->deadline_ns;
+    extra->timeout_ns = call->timeout_ns;
+    extra->retries = call->retries;
 }
 
-static struct via__call_extra *new_extra(via_cfuture *cf, const struct via_call *call)
+// Inputs up to this length stand behind the struct: one allocation instead of two.
+#define IN_BEHIND 256
+
+// Puts the input where it stays until the call is over.  0 or a negative status.
+static int keep_input(struct via__call_extra *extra, via_executor *executor, const struct via_call *call)
 {
-    struct via__call_extra *extra = calloc(1, sizeof *extra);
+    if (call->buffer) {
+        extra->buffer = via_buffer_ref(call->buffer);
+        extra->in = call->buffer->data;
+        return 0;
+    }
+    if (executor->kind->copy_in && call->in_bytes > executor->kind->in_inline) {
+        int status = executor->kind->copy_in(executor, call->in, call->in_bytes, &extra->buffer);
+        extra->in = status == 0 ? extra->buffer->data : NULL;
+        return status;
+    }
+    void *room = extra + 1;
+    if (call->in_bytes > IN_BEHIND) {
+        room = malloc(call->in_bytes);
+        extra->in_is_alone = 1;
+    }
+    if (room && call->in_bytes)
+        memcpy(room, call->in, call->in_bytes);
+    extra->in = room;
+    return room ? 0 : VIA_ENOMEM;
+}
+
+static int new_extra(via_cfuture *cf, via_executor *executor, const struct via_call *call,
+                     struct via__call_extra **made)
+{
+    int bytes = call->kind == VIA_CALL_BYTES_IN_OUT;
+    size_t behind = bytes && !call->buffer && call->in_bytes <= IN_BEHIND ? call->in_bytes : 0;
+    struct via__call_extra *extra = malloc(sizeof *extra + behind);
     if (!extra)
-        return NULL;
+        return VIA_ENOMEM;
+    memset(extra, 0, sizeof *extra);
     copy_options(extra, call);
     int wants_control = call->deadline_ns || call->cancel || call->flags & VIA_CALL_INTERRUPTIBLE;
     extra->control = wants_control ? new_control(cf, call) : NULL;
-    extra->in = call->kind == VIA_CALL_BYTES_IN_OUT ? malloc(call->in_bytes ? call->in_bytes : 1) : NULL;
-    if ((wants_control && !extra->control) || (call->kind == VIA_CALL_BYTES_IN_OUT && !extra->in)) {
+    int status = wants_control && !extra->control ? VIA_ENOMEM : 0;
+    if (status == 0 && bytes)
+        status = keep_input(extra, executor, call);
+    if (status < 0) {
         free(extra->control);
-        free(extra->in);
         free(extra);
-        return NULL;
+        return status;
     }
-    if (call->kind == VIA_CALL_BYTES_IN_OUT && call->in_bytes)
-        memcpy(extra->in, call->in, call->in_bytes);
     // A canceller that came late may be just in the control's lock: it goes with the future.
     extra->outcome.more = extra->control;
-    return extra;
+    *made = extra;
+    return 0;
 }
 
 static void use_vclock(struct via__call_extra *extra, struct via__vclock *vclock)
@@ -113,8 +155,7 @@ int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call
     struct via__vclock *vclock = vclock_here();
     int status = check_call(executor, call);
     if (status == 0 && (flags & VIA__CALL_EXTRA || vclock || !is_plain(call))) {
-        extra = new_extra(cf, call);
-        status = extra ? 0 : VIA_ENOMEM;
+        status = new_extra(cf, executor, call, &extra);
     }
     if (status < 0) {
         if (call->destroy)
@@ -122,7 +163,8 @@ int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call
         return status;
     }
     via__cf_init(cf, &executor->owner, refs,
-                 VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (extra ? VIA__CALL_EXTRA : 0));
+                 VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (extra ? VIA__CALL_EXTRA : 0) |
+                     (executor->kind->request ? VIA__APART : 0));
     if (vclock)
         use_vclock(extra, vclock);
     cf->extra = extra ? &extra->outcome : NULL;
@@ -174,6 +216,15 @@ int via__job_submit(via_cfuture *cf, enum via__submit how)
     return status;
 }
 
+static void drop_input(struct via__call_extra *extra)
+{
+    if (extra->in_is_alone)
+        free((void *)(uintptr_t)extra->in);
+    extra->in_is_alone = 0;
+    extra->in = NULL;
+    extra->buffer = via_buffer_unref(extra->buffer);
+}
+
 void via__job_dispose(via_cfuture *cf, void *arg)
 {
     struct via__call_extra *extra = via__job_extra(cf);
@@ -181,8 +232,7 @@ void via__job_dispose(via_cfuture *cf, void *arg)
         return;
     if (extra->control)
         via__timekeeper_remove(extra->control);
-    free(extra->in);
-    extra->in = NULL;
+    drop_input(extra);
     via__locals_unref(extra->locals);
     extra->locals = NULL;
     via__vclock_unref(extra->vclock);
@@ -245,6 +295,8 @@ static int call_function(struct via__frame *frame, struct via__call_extra *extra
 {
     if (!extra || extra->kind == VIA_CALL_POINTER)
         return frame->fn(frame->arg, result);
+    if (extra->buffer && extra->buffer->is_writable)
+        frame->bytes.in_place = extra->buffer->data;
     int status = extra->bytes_fn(&frame->bytes, extra->in, extra->in_bytes);
     *result = frame->bytes.out;
     extra->outcome.bytes = frame->bytes.bytes;
@@ -387,6 +439,38 @@ static void end_expired(via_cfuture *cf)
     via__executor_die(executor);
 }
 
+// The value of a call whose outcome has no room for what releases it.
+static int attach(via_cfuture *cf, struct via__answer_of_call *answer)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    extra->outcome.destroy = answer->destroy;
+    extra->outcome.bytes = answer->bytes;
+    extra->outcome.process = answer->process;
+    return answer->status;
+}
+
+void via__job_answer(via_cfuture *cf, struct via__answer_of_call *answer)
+{
+    via_executor *executor = via__job_executor(cf);
+    int status = attach(cf, answer), code = status > 0 ? status : answer->code;
+    if (status > 0)
+        status = VIA_EFAILED;
+    via__cf_begun(cf);
+    via__job_dispose(cf, cf->arg);
+    void *value = keep_value(cf, status, answer->value);
+    via__cf_finish(cf, status, status == VIA_EFAILED ? code : 0, value, answer->message);
+    job_over(executor);
+}
+
+void via__job_refused(via_cfuture *cf)
+{
+    via_executor *executor = via__job_executor(cf);
+    uint32_t before = via__cf_cancel_handed(cf);
+    via__job_dispose(cf, cf->arg);
+    via__cf_completed(cf, before);
+    job_over(executor);
+}
+
 int via__job_execute(via_cfuture *cf)
 {
     if (has_expired(cf) && via__job_claim_outside(cf, VIA__CLAIM_EXPIRED)) {
@@ -407,10 +491,17 @@ void *via_bytes_out(via_bytes_call *call, size_t bytes)
 {
     if (!call)
         return NULL;
+    if (call->take)
+        return call->take(call, bytes);
     void *out = realloc(call->out, bytes ? bytes : 1);
     if (out) {
         call->out = out;
         call->bytes = bytes;
     }
     return out;
+}
+
+void *via_bytes_in_place(via_bytes_call *call)
+{
+    return call ? call->in_place : NULL;
 }

@@ -55,6 +55,7 @@ void via__cf_fini_parts(via_cfuture *cf)
     if ((state & VIA__STATE_MASK) == VIA_FINISHED && !(state & VIA__TAKEN) && extra->destroy && cf->value)
         destroy_value(extra->destroy, cf->value);
     free(extra->message);
+    free(extra->process);
     free(extra->more);
     free(extra);
 }
@@ -116,11 +117,12 @@ static int change_state(via_cfuture *cf, uint32_t from, uint32_t to, uint32_t fl
 {
     uint32_t old = via__cf_state(cf);
     do {
-        if ((old & VIA__STATE_MASK) != from)
+        if ((old & (VIA__STATE_MASK | VIA__HANDED)) != from)
             return 0;
         // Release: the outcome written before is visible to the acquire in via__cf_state().  Acquire: the
         // flags, WATCHED above all, come with what was written before they were set.
-    } while (!atomic_compare_exchange_weak_explicit(&cf->state, &old, (old & ~VIA__STATE_MASK) | to | flags,
+    } while (!atomic_compare_exchange_weak_explicit(&cf->state, &old,
+                                                    (old & ~(VIA__STATE_MASK | VIA__HANDED)) | to | flags,
                                                     memory_order_acq_rel, memory_order_acquire));
     *before = old;
     return 1;
@@ -130,6 +132,30 @@ int via__cf_claim(via_cfuture *cf)
 {
     uint32_t before;
     return change_state(cf, VIA_PENDING, VIA_RUNNING, 0, &before);
+}
+
+int via__cf_hand_over(via_cfuture *cf)
+{
+    uint32_t before;
+    return change_state(cf, VIA_PENDING, VIA_PENDING, VIA__HANDED, &before);
+}
+
+void via__cf_take_back(via_cfuture *cf)
+{
+    uint32_t before;
+    (void)change_state(cf, VIA_PENDING | VIA__HANDED, VIA_PENDING, 0, &before);
+}
+
+void via__cf_begun(via_cfuture *cf)
+{
+    uint32_t before;
+    (void)change_state(cf, VIA_PENDING | VIA__HANDED, VIA_RUNNING, 0, &before);
+}
+
+uint32_t via__cf_cancel_handed(via_cfuture *cf)
+{
+    uint32_t before;
+    return change_state(cf, VIA_PENDING | VIA__HANDED, VIA_CANCELLED, 0, &before) ? before : 0;
 }
 
 uint32_t via__cf_abandon(via_cfuture *cf)
@@ -244,6 +270,8 @@ int via_cfuture_cancel(via_cfuture *cf)
         case VIA_RUNNING:
             return request_cancel(cf, state);
         default:
+            if (state & VIA__HANDED)
+                return request_cancel(cf, state);
             if (via__cf_cancel_pending(cf))
                 return VIA_CANCEL_NEVER_RAN;
         }

@@ -48,6 +48,8 @@
 #define VIA__JOB        UINT32_C(0x800)  // its owner is an executor
 #define VIA__TELL_DROP  UINT32_C(0x1000) // the owner is told if the program drops it before it is done
 #define VIA__KEPT       UINT32_C(0x2000) // until it is done, its executor has a reference besides the completer's
+#define VIA__APART      UINT32_C(0x4000) // a job whose executor is asked to stop it
+#define VIA__HANDED     UINT32_C(0x8000) // a pending one that is with a worker process: only its executor ends it
 // The upper half remembers the process: the end of via__fork_generation() at the future's birth.
 #define VIA__GENERATION_SHIFT 16
 
@@ -63,6 +65,7 @@ struct via__extra {
     void (*destroy)(void *value);
     size_t bytes;
     char *message;
+    struct via_process_report *process;
     void *more; // the owner's, freed with this
 };
 
@@ -141,6 +144,24 @@ int via__cf_forked(const via_cfuture *cf);
 
 // Claims a pending future for running: 1, or 0 if somebody else did or it was cancelled.
 int via__cf_claim(via_cfuture *cf);
+
+// The executor's, for jobs that run in other processes.  Hands a pending job over: 1, or 0 if it was claimed.
+int via__cf_hand_over(via_cfuture *cf);
+
+// A job that was handed over has not started and is queued again.
+void via__cf_take_back(via_cfuture *cf);
+
+// A job that was handed over has started, as its worker says: RUNNING from here on, if it was not before.
+void via__cf_begun(via_cfuture *cf);
+
+// A job that was handed over will never start: CANCELLED.  Returns the state before it, for
+// via__cf_completed(); 0 if it was abandoned.
+uint32_t via__cf_cancel_handed(via_cfuture *cf);
+
+static inline int via__state_handed(uint32_t state)
+{
+    return (state & (VIA__STATE_MASK | VIA__HANDED)) == (VIA_PENDING | VIA__HANDED);
+}
 
 // Writes the outcome of a claimed future and completes it.  Consumes the caller's reference.  If the future
 // was abandoned meanwhile the value is destroyed instead.  `message` is taken, and freed.

@@ -18,7 +18,8 @@ static void fill(const via_cfuture *cf, uint32_t state, struct via_outcome *outc
                                     .value = cf->value,
                                     .bytes = extra ? extra->bytes : 0,
                                     .destroy = extra && cf->value ? extra->destroy : NULL,
-                                    .message = extra ? extra->message : NULL};
+                                    .message = extra ? extra->message : NULL,
+                                    .process = extra ? extra->process : NULL};
 }
 
 int via_cfuture_outcome(via_cfuture *cf, struct via_outcome *outcome)

@@ -23,8 +23,10 @@ _Atomic(const struct via__wait_hooks *) via__wait_hooks;
 
 int via__cf_only_here(via_cfuture *cf)
 {
-    // Relaxed: the flags are there from birth.  Only a loop's promise can belong to one thread.
-    if ((atomic_load_explicit(&cf->state, memory_order_relaxed) & (VIA__OWNED | VIA__JOB)) != VIA__OWNED)
+    // Relaxed: the flags are there from birth.  Only a loop's promise can belong to one thread, or a job of a
+    // process pool that a loop serves.
+    uint32_t flags = atomic_load_explicit(&cf->state, memory_order_relaxed);
+    if (!(flags & VIA__OWNED) || (flags & (VIA__JOB | VIA__APART)) == VIA__JOB)
         return 0;
     pthread_mutex_t *lock = via__hashlock(cf);
     pthread_mutex_lock(lock);

@@ -180,7 +180,7 @@ static int consume(struct via__task *task, via_future *future, int take, struct 
         status = outcome->status;
         if (status == VIA_EFAILED)
             inherit_failure(outcome->code, outcome->message);
-        has_text = status < 0 && take && outcome->message;
+        has_text = take && ((status < 0 && outcome->message) || outcome->process);
     }
     if (has_text)
         via__task_keep(task, future); // the text of an outcome lives in its future
