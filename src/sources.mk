@@ -154,10 +154,23 @@ libviaduct_process_la_SOURCES = \
   src/process/enter.h \
   src/process/fds.c \
   src/process/fds.h \
+  src/process/feed.c \
   src/process/name.h \
+  src/process/nursery.c \
   src/process/payload.h \
+  src/process/pool.h \
+  src/process/pool_end.c \
+  src/process/pool_submit.c \
+  src/process/process_pool.c \
+  src/process/report.c \
+  src/process/serve.c \
+  src/process/take.c \
   src/process/why.c \
   src/process/why.h \
+  src/process/worker.c \
+  src/process/worker_birth.c \
+  src/process/worker_death.c \
+  src/process/worker_watch.c \
   src/process/zygote.h
 libviaduct_bridge_la_SOURCES = \
   src/bridge/bridge.c \

@@ -26,6 +26,7 @@
     X(VIA_EDEADLK, -EDEADLK, "this wait could never end")                                                    \
     X(VIA_ETIMEDOUT, -ETIMEDOUT, "the time allowed ran out")                                                 \
     X(VIA_ECANCELED, -ECANCELED, "cancelled")                                                                \
+    X(VIA_EMSGSIZE, -EMSGSIZE, "the input or the answer is longer than the limit")                           \
     X(VIA_ENOTSUP, -ENOTSUP, "this executor or system cannot do that")                                       \
     X(VIA_EFAILED, -4001, "the function reported an error code of its own")                                  \
     X(VIA_EABORTED, -4002, "what was awaited was cancelled")                                                 \

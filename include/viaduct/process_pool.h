@@ -49,6 +49,9 @@ enum via_sandbox {
     VIA_SANDBOX_STRICT = (1 << 5) - 1 /**< all of these */
 };
 
+/** For via_process_pool_options::linger_ns: as the machine suggests. */
+#define VIA_LINGER_AUTO (-1)
+
 /** What a worker may use; 0 leaves a limit as it is in the program, but for `core_bytes`. */
 struct via_process_limits {
     uint64_t data_bytes; /**< heap and other private memory; above it malloc() fails in the worker */
@@ -98,7 +101,7 @@ struct via_process_pool_options {
                      */
     int transport;  /**< enum via_process_transport */
     /** How long a worker without work looks for more before it sleeps, in nanoseconds, while calls are short
-     *  of late; the default is 20 us where there are more CPUs than workers, else 0. */
+     *  of late; VIA_LINGER_AUTO, the default, is 20 us where there are more CPUs than workers, else 0. */
     int64_t linger_ns;
     /** The same for the thread that serves the pool, while calls are with workers; default 0.  A loop that
      *  serves it does nothing else meanwhile. */

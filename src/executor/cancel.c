@@ -124,6 +124,8 @@ static int request_apart(via_cfuture *cf)
         return (state & VIA__STATE_MASK) == VIA_FINISHED ? VIA_CANCEL_TOO_LATE : VIA_CANCEL_NEVER_RAN;
     int cancelled = executor->kind->request(executor, cf);
     via__executor_die(executor);
+    if (cancelled == VIA_CANCEL_REQUESTED && via__job_extra(cf)->flags & VIA_CALL_ABANDONABLE && abandon(cf))
+        cancelled = VIA_CANCEL_ABANDONED;
     return cancelled;
 }
 
@@ -152,6 +154,8 @@ int via_call_cancelled(void)
     const struct via__frame *frame = via__frame_running();
     if (!frame)
         return 0;
+    if (frame->asked)
+        return frame->asked();
     // Relaxed: the flag orders nothing.
     uint32_t state = atomic_load_explicit(&frame->cf->state, memory_order_relaxed);
     return (state & VIA__STATE_MASK) == VIA_CANCELLED || (state & VIA__REQUESTED);
@@ -187,6 +191,16 @@ static void sleep_virtually(struct sleeper *sleeper, int64_t duration_ns)
         sleep_until(sleeper, via__deadline(nap->left_ns));
 }
 
+// In a worker process the request comes by shared memory or a socket, which wakes nobody here.
+#define SLICE_NS (5 * VIA_MS)
+
+static void sleep_in_slices(int64_t duration_ns)
+{
+    int64_t until_ns = via__deadline(duration_ns), now_ns;
+    while (!via_call_cancelled() && (now_ns = via_now_ns()) < until_ns)
+        (void)plain_sleep(until_ns - now_ns < SLICE_NS ? until_ns : now_ns + SLICE_NS);
+}
+
 static void sleep_in_call(via_cfuture *cf, int64_t duration_ns)
 {
     struct via__call_extra *extra = via__job_extra(cf);
@@ -218,6 +232,9 @@ int via_call_sleep(int64_t duration_ns)
         return 0;
     if (!frame)
         return plain_sleep(via__deadline(duration_ns));
-    sleep_in_call(frame->cf, duration_ns);
+    if (frame->asked)
+        sleep_in_slices(duration_ns);
+    else
+        sleep_in_call(frame->cf, duration_ns);
     return via_call_cancelled() ? VIA_ECANCELED : 0;
 }

@@ -112,6 +112,7 @@ struct via__call_extra {
     int retries;
     int64_t timeout_ns;
     via_buffer *buffer; // with a reference, or NULL
+    void *apart;        // what the executor has of a call in another process; under the executor's lock
     void (*destroy)(void *arg);
     const char *name;
     int64_t deadline_ns;
@@ -154,6 +155,7 @@ struct via__frame {
     int64_t started_ns;               // of a call within a call
     struct via__locals *outer_locals; // of the thread, while the function has its own
     int has_locals;
+    int (*asked)(void); // in a worker process: whether the call was asked to stop; NULL elsewhere
     int expired; // claimed at its deadline: that made lives, which go with the frame
     int allocated;
 };

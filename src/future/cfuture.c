@@ -143,7 +143,8 @@ int via__cf_hand_over(via_cfuture *cf)
 void via__cf_take_back(via_cfuture *cf)
 {
     uint32_t before;
-    (void)change_state(cf, VIA_PENDING | VIA__HANDED, VIA_PENDING, 0, &before);
+    if (!change_state(cf, VIA_PENDING | VIA__HANDED, VIA_PENDING, 0, &before))
+        (void)change_state(cf, VIA_RUNNING, VIA_PENDING, 0, &before);
 }
 
 void via__cf_begun(via_cfuture *cf)

@@ -148,7 +148,7 @@ int via__cf_claim(via_cfuture *cf);
 // The executor's, for jobs that run in other processes.  Hands a pending job over: 1, or 0 if it was claimed.
 int via__cf_hand_over(via_cfuture *cf);
 
-// A job that was handed over has not started and is queued again.
+// A job that was handed over has not started, or is to be started once more, and is queued again.
 void via__cf_take_back(via_cfuture *cf);
 
 // A job that was handed over has started, as its worker says: RUNNING from here on, if it was not before.

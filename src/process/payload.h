@@ -40,6 +40,9 @@ int via__buffer_cache_new(size_t cache_bytes, struct via__buffer_cache **cache);
 void via__buffer_cache_leave(struct via__buffer_cache *cache);
 size_t via__buffer_cache_held(const struct via__buffer_cache *cache); // bytes, used or not
 
+// The cache of a process pool; NULL for other executors.
+struct via__buffer_cache *via__process_pool_cache(via_executor *executor);
+
 // As via_buffer_new(); `cache` may be NULL.
 int via__buffer_take(struct via__buffer_cache *cache, size_t bytes, unsigned flags, via_buffer **buffer);
 uint64_t via__buffer_number(const via_buffer *buffer); // unique in the process, from 1 on

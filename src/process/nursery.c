@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The pool's care for its zygote: what it tells, and that it is there.
+ *
+ * When the zygote is gone its workers die with it; each is killed once more, and buried when its pidfd tells
+ * that it is dead, since only then it is certain that it runs nothing.  A new zygote is started by a thread
+ * of its own: that takes a millisecond, which a loop's thread does not have.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/thread.h"
+#include "process/pool.h"
+
+// Its pidfd tells when it is dead; without one the tick asks.
+static void orphan(struct via__process_worker *worker)
+{
+    if (!worker->pid) {
+        via__process_bury(worker, 0);
+        return;
+    }
+    via__process_kill(worker, VIA__KILL_ZYGOTE);
+    if (worker->pidfd >= 0)
+        (void)via__process_watch_fd(worker->pool, worker->pidfd, 1, VIA__TAG_PIDFD | worker->serial);
+}
+
+static void zygote_gone(struct via__process_pool *pool)
+{
+    via__zygote_end(&pool->zygote);
+    pool->zygote_state = VIA__ZYGOTE_DOWN;
+    pool->restart_ns =
+        via_now_ns() + (pool->restart_failures ? via__process_back_off(pool->restart_failures) : 0);
+    pool->restart_failures++;
+    for (size_t i = 0; i < pool->slots; i++) {
+        if (pool->table[i])
+            orphan(pool->table[i]);
+    }
+    via__process_tend(pool, via_now_ns());
+}
+
+static void hear(struct via__process_pool *pool, const struct via__zygote_event *event)
+{
+    struct via__process_worker *worker;
+    switch (event->kind) {
+    case VIA__ZYGOTE_BORN:
+        pool->restart_failures = 0;
+        via__process_born(pool, event);
+        break;
+    case VIA__ZYGOTE_UNBORN:
+        via__process_unborn(pool, event);
+        break;
+    case VIA__ZYGOTE_DIED:
+        worker = via__process_worker_by_serial(pool, event->serial);
+        if (worker)
+            via__process_died(worker, event->wait_status, event);
+        break;
+    }
+}
+
+void via__process_hear(struct via__process_pool *pool)
+{
+    struct via__zygote_event event;
+    int got = 0;
+    if (pool->zygote_state != VIA__ZYGOTE_UP)
+        return;
+    while ((got = via__zygote_next(&pool->zygote, &event)) == 1)
+        hear(pool, &event);
+    if (got < 0)
+        zygote_gone(pool);
+}
+
+static void adopt(struct via__process_pool *pool, const struct via__zygote *zygote)
+{
+    pool->zygote = *zygote;
+    pool->zygote_state = VIA__ZYGOTE_UP;
+    pool->stats.helper_restarts++;
+    if (via__process_watch_fd(pool, pool->zygote.control, 1, VIA__TAG_ZYGOTE) < 0)
+        zygote_gone(pool);
+}
+
+static void *restart(void *arg)
+{
+    struct via__process_pool *pool = arg;
+    struct via__zygote zygote;
+    struct via__why why;
+    via__thread_set_name("via-zygote");
+    int status = via__zygote_start(pool->config_fd, via__directory_fd(pool->directory),
+                                   pool->options.start_timeout_ns, &zygote, &why);
+    via__process_lock(pool);
+    pool->restarting = 0;
+    if (status == 0) {
+        adopt(pool, &zygote);
+    } else {
+        pool->zygote_state = VIA__ZYGOTE_DOWN;
+        pool->restart_ns = via_now_ns() + via__process_back_off(pool->restart_failures++);
+        if (pool->restart_failures > VIA__PROCESS_FAILURES)
+            via__process_break(pool, VIA_EBROKEN, "the helper process cannot be started again: %s", why.text);
+        via__process_set_timer(pool);
+    }
+    via__process_feed(pool);
+    via__process_nudge(pool); // before the lock opens: then the pool may go
+    via__process_unlock(pool);
+    return NULL;
+}
+
+void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
+{
+    pthread_t thread;
+    if (pool->zygote_state != VIA__ZYGOTE_DOWN || pool->restarting || pool->broken ||
+        now_ns < pool->restart_ns || (pool->stopping && !pool->queued))
+        return;
+    pool->restarting = 1;
+    pool->zygote_state = VIA__ZYGOTE_RESTARTS;
+    if (via__thread_start(&thread, NULL, restart, pool) == 0) {
+        pthread_detach(thread);
+        return;
+    }
+    pool->restarting = 0;
+    pool->zygote_state = VIA__ZYGOTE_DOWN;
+    pool->restart_ns = now_ns + via__process_back_off(++pool->restart_failures);
+}

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* The end of a process pool.  The design is at the head of pool.h. */
+#include <config.h>
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/lock.h"
+#include "process/pool.h"
+
+#define SLICE_NS (50 * VIA_MS)
+
+// Under the lock: every running call is asked to stop, and what went back is refused.
+static void cancel_running(struct via__process_pool *pool)
+{
+    int64_t now_ns = via_now_ns();
+    for (size_t i = 0; i < pool->slots; i++) {
+        struct via__process_worker *worker = pool->table[i];
+        if (!worker || worker->killed)
+            continue;
+        for (uint32_t at = worker->head; at != worker->tail; at++) {
+            struct via__pcall *call = via__worker_place(worker, at)->call;
+            if (call && !call->asked) {
+                (void)via__channel_cancel(worker->channel, call->place);
+                call->asked = 1;
+                call->asked_ns = now_ns;
+            }
+        }
+        via__process_look(worker, now_ns);
+    }
+}
+
+static void stop(struct via__process_pool *pool, unsigned flags)
+{
+    via__process_lock(pool);
+    pool->stopping = 1;
+    pthread_cond_broadcast(&pool->room);
+    if (flags & VIA_SHUTDOWN_CANCEL_QUEUED) {
+        pool->cancelling = 1;
+        via__process_flush(pool, VIA_ECANCELED);
+        for (size_t i = 0; i < pool->slots; i++) {
+            if (pool->table[i] && !pool->table[i]->killed)
+                via__process_call_back(pool->table[i]);
+        }
+    }
+    if (flags & VIA_SHUTDOWN_CANCEL_RUNNING)
+        cancel_running(pool);
+    via__process_nudge(pool);
+    via__process_unlock(pool);
+}
+
+// Waits for a process that was killed to be gone, so that nobody finds it afterwards.
+static void see_off(const struct via__process_worker *worker)
+{
+    struct pollfd dead = {.fd = worker->pidfd, .events = POLLIN};
+    if (worker->pidfd >= 0 && !worker->is_unkillable)
+        (void)poll(&dead, 1, (int)(VIA__PROCESS_KILL_NS / VIA_MS));
+}
+
+static void end_processes(struct via__process_pool *pool)
+{
+    for (size_t i = 0; i < pool->slots; i++) {
+        if (pool->table[i] && !pool->table[i]->killed)
+            via__process_kill(pool->table[i], VIA__KILL_END);
+    }
+    via__zygote_end(&pool->zygote);
+    pool->zygote_state = VIA__ZYGOTE_DOWN;
+    for (size_t i = 0; i < pool->slots; i++) {
+        struct via__process_worker *worker = pool->table[i];
+        if (!worker)
+            continue;
+        see_off(worker);
+        via__process_bury(worker, 0);
+    }
+}
+
+// Under the lock: tells every worker to end in good order; 1 when none is left that is about to.
+static int finalize(struct via__process_pool *pool)
+{
+    int left = 0;
+    for (size_t i = 0; i < pool->slots; i++) {
+        struct via__process_worker *worker = pool->table[i];
+        if (!worker || worker->killed)
+            continue;
+        if (worker->state == VIA__WORKER_READY)
+            via__process_retire(worker);
+        left += worker->state == VIA__WORKER_ENDING;
+    }
+    return !left;
+}
+
+int via__process_wind_down(struct via__process_pool *pool)
+{
+    if (pool->ended)
+        return 1;
+    if (!pool->stopping || pool->queued || pool->given || pool->done || pool->completing || pool->restarting)
+        return 0;
+    if (pool->options.finalizer && pool->zygote_state == VIA__ZYGOTE_UP && !finalize(pool))
+        return 0;
+    end_processes(pool);
+    pool->ended = 1;
+    pthread_cond_broadcast(&pool->idle);
+    return 1;
+}
+
+// A loop serves the pool, and may not be running: this thread serves as well.
+static int serve_until(struct via__process_pool *pool, int64_t deadline_ns)
+{
+    int over = 0;
+    do {
+        int64_t left_ns = deadline_ns - via_now_ns();
+        if (left_ns > SLICE_NS)
+            left_ns = SLICE_NS;
+        (void)via__process_serve(pool, left_ns > 0 ? (int)(left_ns / VIA_MS) : 0);
+        via__process_lock(pool);
+        over = via__process_wind_down(pool);
+        via__process_unlock(pool);
+    } while (!over && via_now_ns() < deadline_ns);
+    return over;
+}
+
+static int wait_until(struct via__process_pool *pool, int64_t deadline_ns)
+{
+    pthread_mutex_lock(&pool->lock);
+    int joins = deadline_ns > 0 && !pool->has_joiner && !pool->has_left;
+    pool->has_joiner |= joins;
+    while (!pool->ended && deadline_ns > 0 && via_now_ns() < deadline_ns)
+        via__cond_wait_until(&pool->idle, &pool->lock, deadline_ns);
+    int over = pool->ended;
+    if (joins && !over)
+        pool->has_joiner = 0;
+    pthread_mutex_unlock(&pool->lock);
+    if (joins && over)
+        pthread_join(pool->server, NULL);
+    return over;
+}
+
+static int is_served_by_loop(struct via__process_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    int by_loop = pool->loop != NULL;
+    pthread_mutex_unlock(&pool->lock);
+    return by_loop;
+}
+
+int via__process_shutdown(via_executor *executor, unsigned flags, int64_t deadline_ns)
+{
+    struct via__process_pool *pool = via__process_pool_of(executor);
+    stop(pool, flags);
+    int over = is_served_by_loop(pool) ? serve_until(pool, deadline_ns) : wait_until(pool, deadline_ns);
+    return over ? 0 : VIA_ETIMEDOUT;
+}
+
+void via__process_released(via_executor *executor)
+{
+    stop(via__process_pool_of(executor), 0);
+}
+
+void via__process_at_exit(struct via__exit_node *node)
+{
+    struct via__process_pool *pool = VIA__CONTAINER_OF(node, struct via__process_pool, exit_node);
+    if (via__executor_forked(&pool->base))
+        return;
+    (void)via__process_shutdown(&pool->base, 0, via__deadline(pool->options.exit_timeout_ns));
+}

@@ -1,0 +1,418 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Process pools: their options, how they are made, freed and asked.  The design is at the head of pool.h. */
+#include <config.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <viaduct/error.h>
+#include <viaduct/time.h>
+
+#include "base/clock.h"
+#include "base/fork.h"
+#include "base/lock.h"
+#include "base/role.h"
+#include "base/thread.h"
+#include "process/confine.h"
+#include "process/enter.h"
+#include "process/pool.h"
+
+#define MOST_WORKERS 4096
+#define CACHE_BYTES  ((size_t)64 << 20)
+#define LINGER_NS    (20 * VIA_US)
+
+static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER; // guards `all`; comes before any pool's lock
+static struct via__list all = {&all, &all};
+
+void via_process_pool_options_init(struct via_process_pool_options *options)
+{
+    if (!options)
+        return;
+    *options = (struct via_process_pool_options){.max_workers = via__cpu_count(),
+                                                 .idle_timeout_ns = 10 * VIA_S,
+                                                 .max_in_bytes = (size_t)1 << 30,
+                                                 .max_out_bytes = (size_t)64 << 20,
+                                                 .prefetch_max = 64,
+                                                 .linger_ns = VIA_LINGER_AUTO,
+                                                 .start_timeout_ns = 10 * VIA_S,
+                                                 .exit_timeout_ns = 2 * VIA_S};
+}
+
+static int check_numbers(const struct via_process_pool_options *options)
+{
+    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS || options->min_workers < 0 ||
+        options->min_workers > options->max_workers || options->when_full < VIA_FULL_REJECT ||
+        options->when_full > VIA_FULL_BLOCK || options->prefetch_max < 1 ||
+        options->prefetch_max > VIA__CHANNEL_SLOTS - 2 || options->transport < VIA_TRANSPORT_AUTO ||
+        options->transport > VIA_TRANSPORT_SOCKET || options->sandbox & ~(unsigned)VIA_SANDBOX_STRICT ||
+        (options->initializer_in_bytes && !options->initializer_in) || !options->max_in_bytes ||
+        options->max_out_bytes >> 40 || options->max_in_bytes >> 40)
+        return VIA_EINVAL;
+    return 0;
+}
+
+static int check_times(const struct via_process_pool_options *options)
+{
+    if (options->idle_timeout_ns < 0 || options->call_timeout_ns < 0 || options->cancel_grace_ns < 0 ||
+        options->max_worker_age_ns < 0 || options->linger_ns < VIA_LINGER_AUTO ||
+        options->serve_linger_ns < 0 || options->start_timeout_ns <= 0 || options->exit_timeout_ns < 0 ||
+        options->limits.cpu_ns < 0 || options->limits.call_cpu_ns < 0)
+        return VIA_EINVAL;
+    return 0;
+}
+
+static int check_options(const struct via_process_pool_options *options, struct via__why *why)
+{
+    if (check_numbers(options) < 0 || check_times(options) < 0)
+        return via__why(why, VIA_EINVAL, "an option is out of range");
+    if (options->transport == VIA_TRANSPORT_SHARED && !via__channel_can_share())
+        return via__why(why, VIA_ENOTSUP, "this system does not have sealed shared memory");
+    int status = options->loop ? via__loop_check(options->loop) : 0;
+    if (status < 0)
+        return via__why(why, status, "the loop cannot serve: %s", via_status_text(status));
+    if (options->loop && !via__loop_is_served_here(options->loop) && via__role.loop)
+        return via__why(why, VIA_EFOREIGN, "the loop belongs to another thread");
+    return via__confine_check(options, why);
+}
+
+// ---- forks ----
+
+// The child has copies of the parent's descriptors: they are closed, so that the zygote and the workers see
+// only their own program.  Locks may be held by threads that the child does not have, so none is taken.
+static void forget_in_child(void)
+{
+    pthread_mutex_init(&all_lock, NULL);
+    for (struct via__list *at = all.next; at != &all; at = at->next) {
+        struct via__process_pool *pool = VIA__CONTAINER_OF(at, struct via__process_pool, registered);
+        via__zygote_forget(&pool->zygote);
+        for (size_t i = 0; i < pool->slots; i++) {
+            struct via__process_worker *worker = pool->table[i];
+            if (!worker)
+                continue;
+            if (worker->control >= 0)
+                close(worker->control);
+            if (worker->pidfd >= 0)
+                close(worker->pidfd);
+        }
+    }
+    via__list_init(&all);
+}
+
+static void enroll(struct via__process_pool *pool)
+{
+    pthread_mutex_lock(&all_lock);
+    via__list_push_back(&all, &pool->registered);
+    pthread_mutex_unlock(&all_lock);
+}
+
+static void strike_off(struct via__process_pool *pool)
+{
+    pthread_mutex_lock(&all_lock);
+    via__list_remove(&pool->registered);
+    pthread_mutex_unlock(&all_lock);
+}
+
+// ---- making and freeing ----
+
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void destroy(via_executor *executor)
+{
+    struct via__process_pool *pool = via__process_pool_of(executor);
+    via__exit_remove(&pool->exit_node);
+    strike_off(pool);
+    via__zygote_end(&pool->zygote);
+    via_buffer_unref(pool->initializer_in);
+    if (pool->cache)
+        via__buffer_cache_leave(pool->cache);
+    if (pool->directory)
+        via__directory_free(pool->directory);
+    close_fd(pool->config_fd);
+    close_fd(pool->epoll_fd);
+    close_fd(pool->timer_fd);
+    if (pool->wake.read_fd >= 0)
+        via__wakefd_close(&pool->wake);
+    via__heap_fini(&pool->timers);
+    free(pool->functions);
+    free(pool->table);
+    pthread_cond_destroy(&pool->room);
+    pthread_cond_destroy(&pool->idle);
+    pthread_mutex_destroy(&pool->lock);
+    free(pool);
+}
+
+// Only the thread of the loop that serves could complete them.
+static int only_here(via_executor *executor)
+{
+    struct via__process_pool *pool = via__process_pool_of(executor);
+    pthread_mutex_lock(&pool->lock);
+    int here = pool->loop && via__loop_is_served_here(pool->loop);
+    pthread_mutex_unlock(&pool->lock);
+    return here;
+}
+
+static const struct via__executor_kind process_kind = {.name = "process pool",
+                                                       .call_kinds = VIA_CALL_BYTES_IN_OUT,
+                                                       .submit = via__process_submit,
+                                                       .claimed = via__process_claimed,
+                                                       .shutdown = via__process_shutdown,
+                                                       .released = via__process_released,
+                                                       .stats = via__process_stats,
+                                                       .stuck = via__process_stuck,
+                                                       .destroy = destroy,
+                                                       .request = via__process_request,
+                                                       .only_here = only_here,
+                                                       .in_inline = VIA__ORDER_INLINE,
+                                                       .copy_in = via__process_copy_in,
+                                                       .kills = 1};
+
+struct via__process_pool *via__process_pool_check(via_executor *executor)
+{
+    return executor && executor->kind == &process_kind ? via__process_pool_of(executor) : NULL;
+}
+
+struct via__buffer_cache *via__process_pool_cache(via_executor *executor)
+{
+    struct via__process_pool *pool = via__process_pool_check(executor);
+    return pool ? pool->cache : NULL;
+}
+
+static void name_pool(struct via__process_pool *pool, const char *name)
+{
+    static _Atomic unsigned counter;
+    // Relaxed: the number only has to differ.
+    if (name)
+        snprintf(pool->name, sizeof pool->name, "%s", name);
+    else
+        snprintf(pool->name, sizeof pool->name, "via-p%u",
+                 atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed));
+    pool->options.name = pool->name;
+}
+
+static struct via__process_pool *new_pool(const struct via_process_pool_options *options)
+{
+    struct via__process_pool *pool = calloc(1, sizeof *pool);
+    if (!pool)
+        return NULL;
+    pool->options = *options;
+    name_pool(pool, options->name);
+    pool->config_fd = pool->epoll_fd = pool->timer_fd = -1;
+    pool->wake = (struct via__wakefd){-1, -1};
+    pool->zygote = (struct via__zygote){.control = -1, .pidfd = -1};
+    pool->zygote_state = VIA__ZYGOTE_DOWN;
+    pool->armed_ns = VIA_FOREVER;
+    pool->done_end = &pool->done;
+    pool->random = (uint64_t)via_now_ns() | 1;
+    via__mutex_init(&pool->lock);
+    via__cond_init(&pool->room);
+    via__cond_init(&pool->idle);
+    for (int i = 0; i < VIA__PROCESS_LEVELS; i++)
+        via__list_init(&pool->queues[i]);
+    via__list_init(&pool->returned);
+    via__list_init(&pool->idle_workers);
+    via__list_init(&pool->busy_workers);
+    via__list_init(&pool->registered);
+    via__list_init(&pool->exit_node.link);
+    via__executor_init(&pool->base, &process_kind);
+    return pool;
+}
+
+static int64_t choose_linger(const struct via_process_pool_options *options)
+{
+    if (options->linger_ns != VIA_LINGER_AUTO)
+        return options->linger_ns;
+    return via__cpu_count() > options->max_workers ? LINGER_NS : 0;
+}
+
+// What it shares with its processes.
+static int make_shared(struct via__process_pool *pool)
+{
+    struct via_process_pool_options *options = &pool->options;
+    uint64_t seed;
+    if (getrandom(&seed, sizeof seed, GRND_NONBLOCK) == sizeof seed)
+        pool->random ^= seed | 1;
+    pool->transport = options->transport;
+    if (pool->transport == VIA_TRANSPORT_AUTO)
+        pool->transport = via__channel_can_share() ? VIA_TRANSPORT_SHARED : VIA_TRANSPORT_SOCKET;
+    options->linger_ns = choose_linger(options);
+    int status = via__directory_new(&pool->directory);
+    if (status == 0)
+        status = via__buffer_cache_new(CACHE_BYTES, &pool->cache);
+    if (status == 0)
+        status = via__config_new(options, pool->transport, &pool->config_fd);
+    if (status == 0 && options->initializer_in_bytes)
+        status = via__process_copy_in(&pool->base, options->initializer_in, options->initializer_in_bytes,
+                                      &pool->initializer_in);
+    options->initializer_in = NULL;
+    options->readable_paths = options->writable_paths = NULL;
+    options->why = NULL;
+    return status;
+}
+
+// What it waits with.
+static int make_descriptors(struct via__process_pool *pool)
+{
+    pool->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    if (pool->epoll_fd < 0)
+        return -errno;
+    pool->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    if (pool->timer_fd < 0)
+        return -errno;
+    int status = via__wakefd_open(&pool->wake);
+    if (status < 0)
+        pool->wake.read_fd = -1;
+    if (status == 0)
+        status = via__process_watch_fd(pool, pool->timer_fd, 1, VIA__TAG_TIMER);
+    if (status == 0)
+        status = via__process_watch_fd(pool, pool->wake.read_fd, 1, VIA__TAG_WAKE);
+    return status;
+}
+
+// Those that were killed and not buried yet, and the ones that take their places, have room as well.
+static int make_table(struct via__process_pool *pool)
+{
+    pool->slots = (size_t)pool->options.max_workers * 3 + 1;
+    pool->table = calloc(pool->slots, sizeof(struct via__process_worker *));
+    return pool->table ? via__heap_reserve(&pool->timers, pool->slots + 1) : VIA_ENOMEM;
+}
+
+static int start_zygote(struct via__process_pool *pool, struct via__why *why)
+{
+    int status = via__zygote_start(pool->config_fd, via__directory_fd(pool->directory),
+                                   pool->options.start_timeout_ns, &pool->zygote, why);
+    if (status < 0)
+        return status;
+    pool->zygote_state = VIA__ZYGOTE_UP;
+    return via__process_watch_fd(pool, pool->zygote.control, 1, VIA__TAG_ZYGOTE);
+}
+
+static void start_minimum(struct via__process_pool *pool)
+{
+    via__process_lock(pool);
+    while (pool->live < (size_t)pool->options.min_workers && via__process_bear(pool) == 0)
+        ;
+    via__process_unlock(pool);
+}
+
+static int begin(struct via__process_pool *pool, struct via__why *why)
+{
+    int status = make_shared(pool);
+    if (status == 0)
+        status = make_table(pool);
+    if (status == 0)
+        status = make_descriptors(pool);
+    if (status == 0)
+        status = start_zygote(pool, why);
+    if (status == 0)
+        status = via__exit_add(&pool->exit_node, via__process_at_exit);
+    if (status == 0)
+        status = via__process_serve_begin(pool);
+    return status;
+}
+
+static int make(const struct via_process_pool_options *options, via_executor **executor, struct via__why *why)
+{
+    int status = via__executor_watch_forks();
+    if (status == 0)
+        status = via__enter_check(why);
+    if (status == 0)
+        status = check_options(options, why);
+    if (status < 0)
+        return status;
+    struct via__process_pool *pool = new_pool(options);
+    if (!pool)
+        return VIA_ENOMEM;
+    via__fork_on_child(forget_in_child);
+    enroll(pool);
+    pool->oom_kills = via__process_oom_kills();
+    status = begin(pool, why);
+    if (status < 0) {
+        destroy(&pool->base);
+        return status == -EMFILE || status == -ENFILE ? VIA_EAGAIN : status;
+    }
+    start_minimum(pool);
+    *executor = &pool->base;
+    return 0;
+}
+
+int via_process_pool_new(const struct via_process_pool_options *options, via_executor **executor)
+{
+    struct via_process_pool_options defaults;
+    struct via__why why = {{0}};
+    if (!options) {
+        via_process_pool_options_init(&defaults);
+        options = &defaults;
+    }
+    int status = executor ? make(options, executor, &why) : VIA_EINVAL;
+    if (status < 0 && options->why && options->why_bytes)
+        snprintf(options->why, options->why_bytes, "%s", why.text[0] ? why.text : via_status_text(status));
+    return status;
+}
+
+// ---- asking ----
+
+int via_process_pool_kill(via_executor *executor)
+{
+    struct via__process_pool *pool = via__process_pool_check(executor);
+    int count = 0;
+    if (!pool)
+        return VIA_EINVAL;
+    if (via__executor_forked(executor))
+        return VIA_EFORKED;
+    via__process_lock(pool);
+    for (size_t i = 0; i < pool->slots; i++) {
+        if (pool->table[i] && !pool->table[i]->killed) {
+            via__process_kill(pool->table[i], VIA__KILL_ASKED);
+            count++;
+        }
+    }
+    via__process_unlock(pool);
+    return count;
+}
+
+int via_process_pool_get_stats(via_executor *executor, struct via_process_pool_stats *stats)
+{
+    struct via__process_pool *pool = via__process_pool_check(executor);
+    if (!pool || !stats)
+        return VIA_EINVAL;
+    if (via__executor_forked(executor))
+        return VIA_EFORKED;
+    pthread_mutex_lock(&pool->lock);
+    *stats = pool->stats;
+    stats->unkillable = pool->zombies;
+    stats->queued_bytes = pool->queued_bytes;
+    stats->shared_bytes = via__buffer_cache_held(pool->cache);
+    stats->transport = pool->transport;
+    pthread_mutex_unlock(&pool->lock);
+    return 0;
+}
+
+int via_process_pool_workers(via_executor *executor, long *pids, size_t capacity)
+{
+    struct via__process_pool *pool = via__process_pool_check(executor);
+    size_t count = 0;
+    if (!pool || (!pids && capacity))
+        return VIA_EINVAL;
+    if (via__executor_forked(executor))
+        return VIA_EFORKED;
+    pthread_mutex_lock(&pool->lock);
+    for (size_t i = 0; i < pool->slots; i++) {
+        if (!pool->table[i] || !pool->table[i]->pid)
+            continue;
+        if (count < capacity)
+            pids[count] = (long)pool->table[i]->pid;
+        count++;
+    }
+    pthread_mutex_unlock(&pool->lock);
+    return (int)count;
+}

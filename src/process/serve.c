@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Who serves a pool: waits for its descriptors and does what is to be done.
+ *
+ * A thread of the pool's own, or a loop, which has one quiet watch on the pool's epoll.  When that loop
+ * closes a thread takes over.  The last thing a server does is to drop the pool's own life.
+ */
+#include <config.h>
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/lock.h"
+#include "base/thread.h"
+#include "process/pool.h"
+
+#define EVENTS 32
+#define ROUNDS 4 // of a loop's callback, before the loop's other work has its turn
+
+int via__process_watch_fd(struct via__process_pool *pool, int fd, int is_level, uint64_t tag)
+{
+    struct epoll_event event = {.events = EPOLLIN | (is_level ? 0 : EPOLLET), .data.u64 = tag};
+    return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
+void via__process_nudge(struct via__process_pool *pool)
+{
+    via__wakefd_signal(&pool->wake);
+}
+
+static struct via__process_worker *worker_of(struct via__process_pool *pool, uint64_t tag)
+{
+    return via__process_worker_by_serial(pool, tag & ((UINT64_C(1) << VIA__TAG_SHIFT) - 1));
+}
+
+static void drain_timer(struct via__process_pool *pool)
+{
+    uint64_t count;
+    if (read(pool->timer_fd, &count, sizeof count) > 0)
+        via__process_run_timers(pool);
+}
+
+static void handle(struct via__process_pool *pool, uint64_t tag)
+{
+    struct via__process_worker *worker;
+    switch (tag >> VIA__TAG_SHIFT) {
+    case VIA__TAG_CHANNEL >> VIA__TAG_SHIFT:
+        worker = worker_of(pool, tag);
+        if (worker) {
+            worker->is_armed = 0;
+            via__process_take(worker);
+        }
+        break;
+    case VIA__TAG_ZYGOTE >> VIA__TAG_SHIFT:
+        via__process_hear(pool);
+        break;
+    case VIA__TAG_TIMER >> VIA__TAG_SHIFT:
+        drain_timer(pool);
+        break;
+    case VIA__TAG_PIDFD >> VIA__TAG_SHIFT:
+        worker = worker_of(pool, tag);
+        if (worker)
+            via__process_died(worker, -1, NULL);
+        break;
+    default:
+        via__wakefd_drain(&pool->wake);
+    }
+}
+
+// Under the lock: takes what busy workers seem to have answered; how many had.
+static int gather(struct via__process_pool *pool)
+{
+    int found = 0;
+    for (struct via__list *at = pool->busy_workers.next, *next; at != &pool->busy_workers; at = next) {
+        struct via__process_worker *worker = VIA__CONTAINER_OF(at, struct via__process_worker, link);
+        next = at->next;
+        if (via__channel_has_answer(worker->channel)) {
+            via__process_take(worker);
+            found++;
+        }
+    }
+    return found;
+}
+
+// Looks for further answers for a while before it asks to be told.
+static void linger(struct via__process_pool *pool)
+{
+    int64_t until_ns = via_now_ns() + pool->options.serve_linger_ns;
+    int is_busy;
+    do {
+        via__process_lock(pool);
+        int found = gather(pool);
+        if (found) {
+            via__process_feed(pool);
+            until_ns = via_now_ns() + pool->options.serve_linger_ns;
+        }
+        is_busy = !via__list_empty(&pool->busy_workers);
+        via__process_unlock(pool);
+        for (int i = 0; i < 20 && !found; i++)
+            via__cpu_relax();
+    } while (is_busy && via_now_ns() < until_ns);
+}
+
+// Workers that have rung once are asked to ring again.
+static void arm_all(struct via__process_pool *pool, const struct epoll_event *events, int count)
+{
+    via__process_lock(pool);
+    for (int i = 0; i < count; i++) {
+        uint64_t tag = events[i].data.u64;
+        struct via__process_worker *worker =
+            tag >> VIA__TAG_SHIFT == VIA__TAG_CHANNEL >> VIA__TAG_SHIFT ? worker_of(pool, tag) : NULL;
+        if (worker && !worker->is_armed)
+            via__process_arm(worker);
+    }
+    via__process_feed(pool);
+    via__process_unlock(pool);
+}
+
+int via__process_serve(struct via__process_pool *pool, int timeout_ms)
+{
+    struct epoll_event events[EVENTS];
+    int count = epoll_wait(pool->epoll_fd, events, EVENTS, timeout_ms);
+    if (count <= 0)
+        return 0;
+    via__process_lock(pool);
+    for (int i = 0; i < count; i++)
+        handle(pool, events[i].data.u64);
+    via__process_feed(pool);
+    via__process_unlock(pool);
+    if (pool->options.serve_linger_ns)
+        linger(pool);
+    arm_all(pool, events, count);
+    return count;
+}
+
+// Nobody serves any more.
+static void leave(struct via__process_pool *pool)
+{
+    // Who asks for a cancel reaches the pool through a job, under a hashed lock.
+    via__hashlock_barrier();
+    via__executor_die(&pool->base);
+}
+
+// ---- a thread ----
+
+static void *serve_in_thread(void *arg)
+{
+    struct via__process_pool *pool = arg;
+    int over = 0;
+    via__thread_set_name(pool->name);
+    while (!over) {
+        (void)via__process_serve(pool, -1);
+        via__process_lock(pool);
+        over = via__process_wind_down(pool);
+        if (over && !pool->has_joiner)
+            pthread_detach(pthread_self());
+        pool->has_left |= over;
+        via__process_unlock(pool);
+    }
+    leave(pool);
+    return NULL;
+}
+
+static int start_thread(struct via__process_pool *pool)
+{
+    pool->has_left = 0;
+    return via__thread_start(&pool->server, NULL, serve_in_thread, pool);
+}
+
+// ---- a loop ----
+
+static void let_go_of_loop(struct via__process_pool *pool)
+{
+    via_loop *loop = pool->loop;
+    via__watch_end_quiet(pool->watch);
+    via__loop_remove_closer(&pool->closer);
+    pthread_mutex_lock(&pool->lock);
+    pool->watch = NULL;
+    pool->loop = NULL;
+    pthread_mutex_unlock(&pool->lock);
+    via__loop_unpin(loop);
+}
+
+static int serve_in_loop(void *arg)
+{
+    struct via__process_pool *pool = arg;
+    for (int i = 0; i < ROUNDS && via__process_serve(pool, 0) > 0; i++)
+        ;
+    via__process_lock(pool);
+    int over = via__process_wind_down(pool);
+    via__process_unlock(pool);
+    if (over) {
+        let_go_of_loop(pool);
+        leave(pool);
+    }
+    return 0;
+}
+
+static void loop_closes(via_loop *loop, struct via__loop_closer *closer)
+{
+    struct via__process_pool *pool = VIA__CONTAINER_OF(closer, struct via__process_pool, closer);
+    (void)loop;
+    let_go_of_loop(pool);
+    if (start_thread(pool) == 0)
+        return;
+    // No thread to be had: the pool ends here and now.
+    via__process_lock(pool);
+    pool->stopping = 1;
+    via__process_break(pool, VIA_EBROKEN,
+                       "the loop that served the pool was closed, and no thread could be started");
+    via__process_unlock(pool);
+    for (int over = 0; !over;) {
+        (void)via__process_serve(pool, 10);
+        via__process_lock(pool);
+        over = via__process_wind_down(pool);
+        via__process_unlock(pool);
+    }
+    leave(pool);
+}
+
+static int serve_by_loop(struct via__process_pool *pool, via_loop *loop)
+{
+    pool->watch = via__watch_quietly(loop, pool->epoll_fd, serve_in_loop, pool);
+    if (!pool->watch)
+        return VIA_ENOMEM;
+    pool->loop = via__loop_pin(loop);
+    via__loop_add_closer(loop, &pool->closer, loop_closes);
+    return 0;
+}
+
+int via__process_serve_begin(struct via__process_pool *pool)
+{
+    via__executor_live(&pool->base);
+    int status = pool->options.loop ? serve_by_loop(pool, pool->options.loop) : start_thread(pool);
+    if (status < 0)
+        via__executor_die(&pool->base);
+    return status;
+}

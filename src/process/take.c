@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What workers answer.  Everything here is under the pool's lock. */
+#include <config.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "process/pool.h"
+
+// How much weight the latest call has in a function's mean: one in 8.
+#define MEAN_SHIFT 3
+
+static void note_run(struct via__process_pool *pool, uint32_t function, int64_t wall_ns)
+{
+    struct via__function_record *record = via__process_function(pool, function);
+    if (!record || wall_ns < 0)
+        return;
+    if (record->calls == 0)
+        record->mean_ns = wall_ns;
+    else
+        record->mean_ns += (wall_ns - record->mean_ns) >> MEAN_SHIFT;
+    if (record->calls < VIA__PROCESS_PROOF)
+        record->calls++;
+}
+
+static char *text_of(const struct via__answer *answer)
+{
+    return answer->flags & VIA__ANSWER_MESSAGE ? strndup((const char *)answer->out, answer->message_bytes)
+                                               : NULL;
+}
+
+// Copies or shows what the function has answered.  0, VIA_ENOMEM or VIA_ECORRUPT.
+static int take_value(struct via__process_worker *worker, const struct via__answer *answer,
+                      struct via__answer_of_call *to)
+{
+    if (answer->out_bytes > worker->pool->options.max_out_bytes)
+        return VIA_ECORRUPT;
+    to->bytes = answer->out_bytes;
+    if (answer->flags & VIA__ANSWER_OUT_BUFFER)
+        return via__acquaintance_answer(worker->known, answer->buffer, answer->out_bytes, &to->value,
+                                        &to->destroy);
+    if (answer->flags & VIA__ANSWER_MESSAGE)
+        to->bytes = 0; // the slot holds a text instead
+    if (to->bytes > VIA__ANSWER_INLINE)
+        return VIA_ECORRUPT;
+    if (!to->bytes)
+        return 0;
+    to->value = malloc(to->bytes);
+    to->destroy = free;
+    if (!to->value)
+        return VIA_ENOMEM;
+    memcpy(to->value, answer->out, to->bytes);
+    return 0;
+}
+
+static void measure(const struct via__process_worker *worker, const struct via__answer *answer,
+                    struct via__pcall *call)
+{
+    if (!(call->extra->flags & VIA_CALL_MEASURED) && !call->extra->retries)
+        return;
+    struct via_process_report *report = via__process_report(call, worker);
+    call->answer.process = report;
+    if (!report)
+        return;
+    report->wall_ns = answer->wall_ns;
+    report->user_ns = answer->user_ns;
+    report->system_ns = answer->system_ns;
+    report->max_rss_bytes = (int64_t)answer->max_rss_bytes;
+}
+
+// 0, or VIA_ECORRUPT.
+static int take_answer(struct via__process_worker *worker, struct via__pcall *call,
+                       const struct via__answer *answer)
+{
+    struct via__process_pool *pool = worker->pool;
+    if (answer->flags & VIA__ANSWER_REFUSED && !call->asked)
+        return VIA_ECORRUPT;
+    struct via__answer_of_call got = {.status = answer->status, .code = answer->code};
+    int status =
+        answer->flags & (VIA__ANSWER_REFUSED | VIA__ANSWER_NOT_FOUND) ? 0 : take_value(worker, answer, &got);
+    if (status == VIA_ECORRUPT)
+        return status;
+    if (status < 0)
+        got.status = status;
+    got.message = text_of(answer);
+    via__process_leave(worker, call);
+    if (answer->flags & VIA__ANSWER_REFUSED) {
+        call->outcome = VIA__PCALL_REFUSED;
+        pool->cancelled++;
+        via__process_done(pool, call);
+        return 0;
+    }
+    call->tries++;
+    call->outcome = VIA__PCALL_ANSWERED;
+    call->answer = got;
+    measure(worker, answer, call);
+    note_run(pool, call->function, answer->wall_ns);
+    pool->completed++;
+    worker->calls++;
+    worker->has_answered = 1;
+    if ((worker->quota && worker->calls >= worker->quota) ||
+        (pool->options.max_worker_bytes && answer->rss_bytes > pool->options.max_worker_bytes))
+        via__process_retire(worker);
+    via__process_done(pool, call);
+    return 0;
+}
+
+// An order that was no call has been answered.
+static void take_other(struct via__process_worker *worker, const struct via__answer *answer)
+{
+    if (worker->state != VIA__WORKER_INIT)
+        return;
+    if (answer->status == 0) {
+        via__process_ready(worker);
+        return;
+    }
+    char *text = text_of(answer);
+    via__process_birth_failed(worker->pool, VIA_EBROKEN, text ? text : via_status_text(answer->status));
+    free(text);
+    via__process_kill(worker, VIA__KILL_SLOW_START);
+}
+
+// The oldest place of the window was answered, and the next one is the oldest.
+static void advance(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    worker->head++;
+    if (via__worker_pending(worker) > 0) {
+        const struct via__pcall *next = via__worker_place(worker, worker->head)->call;
+        int is_timed = next && (next->extra->timeout_ns || pool->options.call_timeout_ns || next->asked);
+        worker->head_ns = via_now_ns();
+        if (is_timed)
+            via__process_watch(worker);
+        return;
+    }
+    if (worker->killed || worker->state != VIA__WORKER_READY)
+        return;
+    worker->idle_ns = via_now_ns();
+    via__list_remove(&worker->link);
+    via__list_push_front(&pool->idle_workers, &worker->link);
+    if (worker->retires)
+        via__process_retire(worker);
+}
+
+static int handle(struct via__process_worker *worker, const struct via__answer *answer)
+{
+    struct via__window_place *place = via__worker_place(worker, worker->head);
+    struct via__pcall *call = place->call;
+    int status = 0;
+    if (call)
+        status = take_answer(worker, call, answer);
+    else if (!(answer->flags & VIA__ANSWER_REFUSED))
+        take_other(worker, answer);
+    if (status == 0)
+        advance(worker);
+    return status;
+}
+
+void via__process_take(struct via__process_worker *worker)
+{
+    struct via__answer answer;
+    while (via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
+        uint64_t number = via__worker_place(worker, worker->head)->number;
+        int got = via__channel_take(worker->channel, number, &answer);
+        if (got == 1)
+            got = handle(worker, &answer) < 0 ? VIA_ECORRUPT : 1;
+        if (got == VIA_ECORRUPT)
+            via__process_kill(worker, VIA__KILL_CORRUPT);
+        if (got != 1)
+            return; // nothing yet, or its end is gone, of which the zygote will tell
+    }
+}
+
+void via__process_arm(struct via__process_worker *worker)
+{
+    while (worker->killed != VIA__KILL_CORRUPT && via__channel_arm(worker->channel) > 0) {
+        uint32_t before = worker->head;
+        via__process_take(worker);
+        if (worker->head == before)
+            return;
+    }
+    worker->is_armed = 1;
+}

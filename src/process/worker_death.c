@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* How workers die, and what becomes of what they had.  Everything here is under the pool's lock. */
+#include <config.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <viaduct/error.h>
+
+#include "base/clock.h"
+#include "process/pool.h"
+
+// The pidfd cannot hit another process; a number could, but not as long as the zygote has not reaped it, and
+// then it has told so.
+void via__process_strike(struct via__process_worker *worker)
+{
+    if (worker->pidfd >= 0)
+        (void)syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+    (void)via__zygote_kill(&worker->pool->zygote, worker->serial); // with what it has started
+}
+
+static int is_told_to_die(enum via__kill why)
+{
+    return why == VIA__KILL_TIMEOUT || why == VIA__KILL_CANCELLED || why == VIA__KILL_ASKED;
+}
+
+void via__process_kill(struct via__process_worker *worker, enum via__kill why)
+{
+    struct via__process_pool *pool = worker->pool;
+    if (worker->killed) {
+        if (why == VIA__KILL_CORRUPT)
+            worker->killed = why;
+        return;
+    }
+    pool->live -= via__worker_is_live(worker);
+    pool->starting -= via__worker_starts(worker);
+    worker->killed = why;
+    worker->killed_ns = via_now_ns();
+    pool->stats.killed += is_told_to_die(why);
+    pool->stats.corrupt += why == VIA__KILL_CORRUPT;
+    via__list_remove(&worker->link);
+    via__process_strike(worker);
+    via__process_watch(worker);
+}
+
+// What a dead worker was doing has failed so.
+static int fate_of(const struct via__process_worker *worker, const struct via__pcall *call, int status)
+{
+    int64_t cpu_ns = worker->pool->options.limits.call_cpu_ns;
+    if (worker->killed == VIA__KILL_CORRUPT)
+        return VIA_ECORRUPT;
+    if (worker->killed == VIA__KILL_TIMEOUT)
+        return VIA_ETIMEDOUT;
+    if (worker->killed == VIA__KILL_CANCELLED && call->asked)
+        return VIA_ECANCELED;
+    // The timer of a call's CPU time kills by the same signal.
+    if (!worker->killed && cpu_ns && status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
+        via_now_ns() - worker->head_ns >= cpu_ns)
+        return VIA_ETIMEDOUT;
+    return VIA_ECRASHED;
+}
+
+static int was_oom(struct via__process_worker *worker, int status)
+{
+    struct via__process_pool *pool = worker->pool;
+    if (worker->killed || status < 0 || !WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+        return 0;
+    uint64_t kills = via__process_oom_kills();
+    int more = kills > pool->oom_kills;
+    pool->oom_kills = kills;
+    return more;
+}
+
+static void tell_end(struct via_process_report *report, int status, int oom,
+                     const struct via__zygote_event *event)
+{
+    if (status >= 0 && WIFSIGNALED(status)) {
+        report->signal = WTERMSIG(status);
+        report->core_dumped = WCOREDUMP(status) != 0;
+    } else if (status >= 0) {
+        report->exit_status = WEXITSTATUS(status);
+    }
+    report->probably_oom = oom;
+    if (event) {
+        report->user_ns = event->user_ns;
+        report->system_ns = event->system_ns;
+        report->max_rss_bytes = event->max_rss_bytes;
+    }
+}
+
+// A call that may be started again is, and the worker's death is nothing but a delay.
+static int tries_again(struct via__process_pool *pool, struct via__pcall *call, int fate)
+{
+    if (fate != VIA_ECRASHED || call->asked || call->tries > call->extra->retries || pool->broken)
+        return 0;
+    pool->stats.retried++;
+    via__process_return(pool, call);
+    return 1;
+}
+
+static void fail_victim(struct via__process_worker *worker, struct via__pcall *call, int status,
+                        const struct via__zygote_event *event)
+{
+    struct via__process_pool *pool = worker->pool;
+    struct via__function_record *record = via__process_function(pool, call->function);
+    int fate = fate_of(worker, call, status), oom = was_oom(worker, status);
+    if (record && fate != VIA_ECANCELED)
+        record->has_died = 1;
+    pool->stats.crashed += fate == VIA_ECRASHED && worker->killed == VIA__KILL_NONE;
+    pool->stats.timed_out += fate == VIA_ETIMEDOUT;
+    call->tries++;
+    via__process_leave(worker, call);
+    if (tries_again(pool, call, fate))
+        return;
+    call->answer = (struct via__answer_of_call){.process = via__process_report(call, worker)};
+    if (call->answer.process) {
+        tell_end(call->answer.process, status, oom, event);
+        call->answer.process->wall_ns = via_now_ns() - worker->head_ns;
+        call->answer.process->unkillable = worker->is_unkillable;
+    }
+    pool->completed++;
+    via__process_fail(pool, call, fate, via__process_obituary(call, worker, status, oom));
+}
+
+// The call had not started: it goes on elsewhere.
+static void move_on(struct via__process_worker *worker, struct via__pcall *call)
+{
+    call->bounces++;
+    worker->pool->stats.requeued++;
+    via__process_leave(worker, call);
+    via__process_return(worker->pool, call);
+}
+
+// Empties the window; `started` is how many of its places the worker has begun, of which the oldest is the
+// only one that is not answered.  The younger ones go first, so that they end up in order at the front of the
+// queue.
+static void empty_window(struct via__process_worker *worker, int started, int status,
+                         const struct via__zygote_event *event)
+{
+    int is_corrupt = worker->killed == VIA__KILL_CORRUPT;
+    for (uint32_t i = worker->tail; i-- != worker->head;) {
+        struct via__pcall *call = via__worker_place(worker, i)->call;
+        if (call && (is_corrupt || (i == worker->head && started > 0)))
+            fail_victim(worker, call, status, event);
+        else if (call)
+            move_on(worker, call);
+    }
+    worker->head = worker->tail;
+}
+
+static int count_started(struct via__process_worker *worker)
+{
+    if (worker->killed == VIA__KILL_CORRUPT)
+        return 0;
+    via__process_take(worker); // what was answered counts
+    int started = worker->killed == VIA__KILL_CORRUPT ? 0 : via__channel_started(worker->channel);
+    if (started < 0 && worker->killed != VIA__KILL_CORRUPT) {
+        worker->pool->stats.corrupt++;
+        worker->killed = VIA__KILL_CORRUPT;
+    }
+    return started;
+}
+
+static void note_failed_birth(struct via__process_worker *worker, int status)
+{
+    struct via__why why;
+    if (worker->killed && worker->killed != VIA__KILL_SLOW_START && worker->killed != VIA__KILL_CORRUPT)
+        return;
+    if (status >= 0 && WIFSIGNALED(status))
+        via__why(&why, 0, "a worker died of signal %d (%s) before it could take calls", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)));
+    else
+        via__why(&why, 0, "a worker exited with status %d before it could take calls",
+                 status >= 0 ? WEXITSTATUS(status) : -1);
+    via__process_birth_failed(worker->pool, VIA_ECRASHED, why.text);
+}
+
+void via__process_died(struct via__process_worker *worker, int status, const struct via__zygote_event *event)
+{
+    struct via__process_pool *pool = worker->pool;
+    int was_beginning = via__worker_starts(worker);
+    int was_working = worker->state == VIA__WORKER_READY;
+    if (!worker->is_unkillable) {
+        int started = count_started(worker);
+        empty_window(worker, started, status, event);
+    }
+    if (was_beginning && worker->killed != VIA__KILL_ZYGOTE)
+        note_failed_birth(worker, status);
+    else if (was_working && worker->has_answered)
+        pool->birth_failures = 0;
+    pool->stats.recycled += worker->state == VIA__WORKER_ENDING && !worker->killed;
+    via__process_bury(worker, worker->killed == VIA__KILL_CORRUPT || was_working);
+}
+
+// What is behind the running call is taken back as far as the worker confirms it, though it is not likely to
+// run again; the rest fails with the call.
+void via__process_give_up(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    worker->is_unkillable = 1;
+    pool->zombies++;
+    pool->stats.unkillable = pool->zombies;
+    int started = count_started(worker);
+    via__process_call_back(worker);
+    empty_window(worker, started, -1, NULL);
+    if (pool->zombies >= (size_t)pool->options.max_workers)
+        via__process_break(pool, VIA_EBROKEN, "%zu workers were killed and do not die", pool->zombies);
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* What a worker is looked at for, and when.  Everything here is under the pool's lock. */
+#include <config.h>
+
+#include <sys/timerfd.h>
+
+#include <viaduct/error.h>
+#include <viaduct/time.h>
+
+#include "base/clock.h"
+#include "process/pool.h"
+
+#define END_NS (5 * VIA_S) // so long may a finalizer take
+
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
+static int64_t after(int64_t since_ns, int64_t duration_ns)
+{
+    return duration_ns >= VIA_FOREVER - since_ns ? VIA_FOREVER : since_ns + duration_ns;
+}
+
+static int64_t timeout_of(const struct via__process_worker *worker, const struct via__pcall *call)
+{
+    int64_t timeout_ns = call->extra->timeout_ns;
+    return timeout_ns ? timeout_ns : worker->pool->options.call_timeout_ns;
+}
+
+static struct via__pcall *oldest(struct via__process_worker *worker)
+{
+    return via__worker_pending(worker) ? via__worker_place(worker, worker->head)->call : NULL;
+}
+
+static int64_t next_look_busy(struct via__process_worker *worker)
+{
+    const struct via__pcall *call = oldest(worker);
+    int64_t when_ns = after(worker->head_ns, VIA__PROCESS_LOOK_NS), now_ns = via_now_ns();
+    if (when_ns <= now_ns)
+        when_ns = now_ns + VIA__PROCESS_TICK_NS;
+    if (call && timeout_of(worker, call))
+        when_ns = earlier(when_ns, after(worker->head_ns, timeout_of(worker, call)));
+    if (call && call->asked)
+        when_ns = earlier(when_ns, after(call->asked_ns, worker->pool->options.cancel_grace_ns));
+    return when_ns;
+}
+
+static int may_end(const struct via__process_worker *worker)
+{
+    return worker->pool->live > (size_t)worker->pool->options.min_workers;
+}
+
+static int64_t next_look_idle(const struct via__process_worker *worker)
+{
+    const struct via_process_pool_options *options = &worker->pool->options;
+    int64_t when_ns = VIA_FOREVER;
+    if (may_end(worker))
+        when_ns = after(worker->idle_ns, options->idle_timeout_ns);
+    if (options->max_worker_age_ns)
+        when_ns = earlier(when_ns, after(worker->born_ns, options->max_worker_age_ns));
+    return when_ns;
+}
+
+static int64_t next_look(struct via__process_worker *worker)
+{
+    if (worker->is_unkillable)
+        return VIA_FOREVER;
+    if (worker->killed)
+        return after(worker->killed_ns, VIA__PROCESS_KILL_NS);
+    switch (worker->state) {
+    case VIA__WORKER_STARTING:
+        return after(worker->born_ns, worker->pool->options.start_timeout_ns);
+    case VIA__WORKER_INIT:
+        return VIA_FOREVER; // however long its initializer takes
+    case VIA__WORKER_ENDING:
+        return after(worker->idle_ns, END_NS);
+    default:
+        return via__worker_pending(worker) ? next_look_busy(worker) : next_look_idle(worker);
+    }
+}
+
+void via__process_watch(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    int64_t when_ns = next_look(worker);
+    via__heap_remove(&pool->timers, &worker->timer);
+    if (when_ns == VIA_FOREVER)
+        return;
+    worker->timer.when_ns = when_ns;
+    (void)via__heap_insert(&pool->timers, &worker->timer); // there is room for every worker
+    via__process_set_timer(pool);
+}
+
+// The oldest call of a busy worker.
+static void look_at_call(struct via__process_worker *worker, struct via__pcall *call, int64_t now_ns)
+{
+    int started = via__channel_started(worker->channel);
+    if (started < 0) {
+        via__process_kill(worker, VIA__KILL_CORRUPT);
+        return;
+    }
+    if (started == 0 && !call->asked) {
+        worker->head_ns = now_ns; // its time has not begun
+        return;
+    }
+    if (started > 0)
+        via__cf_begun(call->cf);
+    if (timeout_of(worker, call) && now_ns >= after(worker->head_ns, timeout_of(worker, call)))
+        via__process_kill(worker, VIA__KILL_TIMEOUT);
+    else if (call->asked && now_ns >= after(call->asked_ns, worker->pool->options.cancel_grace_ns))
+        via__process_kill(worker, VIA__KILL_CANCELLED);
+    else if (via__worker_pending(worker) > 1 && now_ns >= after(worker->head_ns, VIA__PROCESS_LOOK_NS))
+        via__process_call_back(worker);
+}
+
+static int is_stale(const struct via__process_worker *worker, int64_t now_ns)
+{
+    const struct via_process_pool_options *options = &worker->pool->options;
+    return (may_end(worker) && now_ns >= after(worker->idle_ns, options->idle_timeout_ns)) ||
+           (options->max_worker_age_ns && now_ns >= after(worker->born_ns, options->max_worker_age_ns));
+}
+
+static void look_at_ready(struct via__process_worker *worker, int64_t now_ns)
+{
+    via__process_take(worker); // should a ring ever be lost, this finds the answer
+    struct via__pcall *call = oldest(worker);
+    if (worker->killed || worker->state != VIA__WORKER_READY)
+        return;
+    if (call)
+        look_at_call(worker, call, now_ns);
+    else if (!via__worker_pending(worker) && is_stale(worker, now_ns))
+        via__process_retire(worker);
+}
+
+// An orphan without a pidfd: the signal and its parent's death have had a second for it.
+static int is_lost(const struct via__process_worker *worker, int64_t now_ns)
+{
+    return worker->killed == VIA__KILL_ZYGOTE && worker->pidfd < 0 &&
+           now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS);
+}
+
+void via__process_look(struct via__process_worker *worker, int64_t now_ns)
+{
+    if (is_lost(worker, now_ns)) {
+        via__process_died(worker, -1, NULL);
+        return;
+    }
+    if (worker->killed) {
+        if (!worker->is_unkillable && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS))
+            via__process_give_up(worker);
+    } else if (worker->state == VIA__WORKER_STARTING) {
+        if (now_ns >= after(worker->born_ns, worker->pool->options.start_timeout_ns))
+            via__process_kill(worker, VIA__KILL_SLOW_START);
+    } else if (worker->state == VIA__WORKER_ENDING) {
+        if (now_ns >= after(worker->idle_ns, END_NS))
+            via__process_kill(worker, VIA__KILL_SLOW_END);
+    } else if (worker->state == VIA__WORKER_READY) {
+        look_at_ready(worker, now_ns);
+    }
+    if (via__acquaintance_settle(worker->known))
+        via__channel_knock(worker->channel);
+    via__process_watch(worker);
+}
+
+void via__process_retire(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    pool->live -= via__worker_is_live(worker);
+    worker->retires = 1;
+    if (worker->killed || worker->state != VIA__WORKER_READY || via__worker_pending(worker) > 0)
+        return;
+    via__list_remove(&worker->link);
+    worker->state = VIA__WORKER_ENDING;
+    worker->idle_ns = via_now_ns();
+    via__process_order(worker, VIA__ORDER_END, pool->options.finalizer, NULL);
+    via__process_watch(worker);
+}
+
+// ---- the pool's timer ----
+
+void via__process_set_timer(struct via__process_pool *pool)
+{
+    const struct via__heap_node *first = via__heap_first(&pool->timers);
+    int64_t when_ns = first ? first->when_ns : VIA_FOREVER;
+    if (pool->birth_ns && pool->queued)
+        when_ns = earlier(when_ns, pool->birth_ns);
+    if (pool->zygote_state == VIA__ZYGOTE_DOWN)
+        when_ns = earlier(when_ns, pool->restart_ns);
+    if (when_ns >= pool->armed_ns)
+        return; // it fires in time, or too early, which does no harm
+    struct itimerspec spec = {
+        .it_value = {.tv_sec = (time_t)(when_ns / VIA_S), .tv_nsec = (long)(when_ns % VIA_S)}};
+    if (timerfd_settime(pool->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
+        pool->armed_ns = when_ns;
+}
+
+void via__process_run_timers(struct via__process_pool *pool)
+{
+    int64_t now_ns = via_now_ns();
+    struct via__heap_node *first;
+    pool->armed_ns = VIA_FOREVER;
+    while ((first = via__heap_first(&pool->timers)) != NULL && first->when_ns <= now_ns) {
+        struct via__process_worker *worker = VIA__CONTAINER_OF(first, struct via__process_worker, timer);
+        via__heap_remove(&pool->timers, first);
+        via__process_look(worker, now_ns);
+    }
+    via__process_tend(pool, now_ns);
+    via__process_set_timer(pool);
+}
