@@ -31,6 +31,7 @@ static void orphan(struct via__process_worker *worker)
 
 static void zygote_gone(struct via__process_pool *pool)
 {
+    via__process_unwatch_fd(pool, pool->zygote.control);
     via__zygote_end(&pool->zygote);
     pool->zygote_state = VIA__ZYGOTE_DOWN;
     pool->restart_ns =

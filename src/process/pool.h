@@ -384,6 +384,8 @@ int via__process_serve(struct via__process_pool *pool, int timeout_ms);
 
 // Adds a descriptor to the epoll, for reading.  0 or a negative errno.
 int via__process_watch_fd(struct via__process_pool *pool, int fd, int is_level, uint64_t tag);
+// Before it is closed: a forked process may have a copy, which would keep it in the epoll.
+void via__process_unwatch_fd(struct via__process_pool *pool, int fd);
 // Has the server look.
 void via__process_nudge(struct via__process_pool *pool);
 

@@ -326,6 +326,7 @@ int via__process_request(via_executor *executor, via_cfuture *cf)
         int cancelled = VIA_CANCEL_TOO_LATE;
         if (call && !queued)
             cancelled = request_given(pool, call);
+        via__process_feed(pool); // what stood behind it may go elsewhere
         via__process_unlock(pool);
         if (!queued)
             return cancelled;

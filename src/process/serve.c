@@ -29,6 +29,11 @@ int via__process_watch_fd(struct via__process_pool *pool, int fd, int is_level, 
     return epoll_ctl(pool->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
 }
 
+void via__process_unwatch_fd(struct via__process_pool *pool, int fd)
+{
+    (void)epoll_ctl(pool->epoll_fd, EPOLL_CTL_DEL, fd, NULL);
+}
+
 void via__process_nudge(struct via__process_pool *pool)
 {
     via__wakefd_signal(&pool->wake);

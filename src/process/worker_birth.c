@@ -214,8 +214,11 @@ void via__process_bury(struct via__process_worker *worker, int tainted)
     pool->zombies -= (size_t)worker->is_unkillable;
     pool->live -= via__worker_is_live(worker);
     pool->starting -= via__worker_starts(worker);
-    if (worker->pidfd >= 0)
+    if (worker->pidfd >= 0) {
+        if (worker->killed == VIA__KILL_ZYGOTE)
+            via__process_unwatch_fd(pool, worker->pidfd);
         close(worker->pidfd);
+    }
     via__acquaintance_free(worker->known, tainted);
     worker->known = NULL;
     free_worker(worker);

@@ -94,9 +94,9 @@ static void tell_end(struct via_process_report *report, int status, int oom,
 }
 
 // A call that may be started again is, and the worker's death is nothing but a delay.
-static int tries_again(struct via__process_pool *pool, struct via__pcall *call, int fate)
+static int tries_again(struct via__process_pool *pool, struct via__pcall *call, int fate, int is_unkillable)
 {
-    if (fate != VIA_ECRASHED || call->asked || call->tries > call->extra->retries || pool->broken)
+    if (fate != VIA_ECRASHED || call->asked || is_unkillable || call->tries > call->extra->retries || pool->broken)
         return 0;
     pool->stats.retried++;
     via__process_return(pool, call);
@@ -115,7 +115,7 @@ static void fail_victim(struct via__process_worker *worker, struct via__pcall *c
     pool->stats.timed_out += fate == VIA_ETIMEDOUT;
     call->tries++;
     via__process_leave(worker, call);
-    if (tries_again(pool, call, fate))
+    if (tries_again(pool, call, fate, worker->is_unkillable))
         return;
     call->answer = (struct via__answer_of_call){.process = via__process_report(call, worker)};
     if (call->answer.process) {
