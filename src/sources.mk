@@ -151,6 +151,9 @@ libviaduct_process_la_SOURCES = \
   src/process/config.h \
   src/process/confine.h \
   src/process/directory.h \
+  src/process/elf.c \
+  src/process/elf.h \
+  src/process/enter.c \
   src/process/enter.h \
   src/process/fds.c \
   src/process/fds.h \

@@ -28,13 +28,23 @@ enum via__copy { VIA__COPY_ZYGOTE = 1, VIA__COPY_WORKER = 2 };
 // VIA__FD_CONTROL.  0 or a negative errno.
 int via__enter_mark(enum via__copy copy, int control, char *mark, size_t capacity);
 
+// The environment of such a copy: this process's with the mark, in one block for free().  0, VIA_ENOMEM or
+// another negative errno.
+int via__enter_environment(enum via__copy copy, int control, char ***environment);
+
+// What to execute for a copy of this program: "/proc/self/exe", or the path that the program was started by
+// where only that can be read; NULL if what would be started is not this program.
+const char *via__enter_program(void);
+
+// The same choice among other paths; either may be NULL.
+const char *via__enter_choose(const char *exe, const char *started_by);
+
 // Before anything is started: whether copies of this program can be.  In a copy that has not followed its
 // mark it does not return.  0; VIA_ESETUP with what to do: via_process_enter() was not called here, /proc is
 // missing, or /proc/self/exe is not this program (ld.so, valgrind, an emulator).
 int via__enter_check(struct via__why *why);
 
-// What a copy is run by; set by the modules that do it, so that the program's side need not know them.
-// Neither returns.
+// What via_process_enter() goes to in a copy; defined by the modules that do it.  Neither returns.
 _Noreturn void via__zygote_main(void);
 _Noreturn void via__worker_main_fresh(void);
 

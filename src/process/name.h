@@ -11,15 +11,8 @@
 #include <limits.h>
 #include <stdint.h>
 
+#include "process/elf.h"
 #include "process/why.h"
-
-#define VIA__IDENTITY_BYTES 20
-
-struct via__identity {
-    uint8_t kind; // 1: build-id; 2: hash
-    uint8_t bytes;
-    uint8_t id[VIA__IDENTITY_BYTES];
-};
 
 struct via__object {
     struct via__identity identity;
