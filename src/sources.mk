@@ -150,7 +150,10 @@ libviaduct_process_la_SOURCES = \
   src/process/channel.h \
   src/process/config.h \
   src/process/confine.h \
+  src/process/directory.c \
   src/process/directory.h \
+  src/process/directory_memory.h \
+  src/process/directory_view.c \
   src/process/elf.c \
   src/process/elf.h \
   src/process/enter.c \
@@ -158,13 +161,17 @@ libviaduct_process_la_SOURCES = \
   src/process/fds.c \
   src/process/fds.h \
   src/process/feed.c \
+  src/process/name.c \
   src/process/name.h \
+  src/process/name_find.c \
   src/process/nursery.c \
   src/process/payload.h \
   src/process/pool.h \
   src/process/pool_end.c \
   src/process/pool_submit.c \
   src/process/process_pool.c \
+  src/process/registry.c \
+  src/process/registry.h \
   src/process/report.c \
   src/process/serve.c \
   src/process/take.c \

@@ -49,14 +49,16 @@ struct via__directory_view; // the worker's
 // 0 or a negative status.  `fd` stays the caller's.
 int via__directory_map(int fd, struct via__directory_view **view);
 
-// Finds a function.  `object_fd` gives the open file of an object, or -1; it is asked at most once for each.
-int via__directory_find(struct via__directory_view *view, uint32_t number,
-                        int (*object_fd)(void *arg, uint32_t object), void *arg, void **function,
-                        struct via__why *why);
+// Gives the open file of an object, or -1; it stays the giver's.
+typedef int (*via__directory_object_fn)(void *arg, uint32_t object);
 
-// A registry of names: see via_process_register().  Used by the directory: a function that has a name is
-// entered and found by it.
-const char *via__registry_name(const void *function);
-void *via__registry_find(const char *name);
+// Finds a function.  `object_fd` is asked only for an object that is not at its path as the program has it,
+// and no more once it has given a file; NULL for none.  0; VIA_ENOENT, with why; VIA_ENOMEM.
+int via__directory_find(struct via__directory_view *view, uint32_t number, via__directory_object_fn object_fd,
+                        void *arg, void **function, struct via__why *why);
+
+// Finds, at their paths, all functions that have been entered so far: before a sandbox shuts the files away.
+// What is missing is told when it is called.
+void via__directory_find_all(struct via__directory_view *view);
 
 #endif
