@@ -147,6 +147,8 @@ libviaduct_loop_la_SOURCES = \
   src/loop/watch.c \
   src/loop/watch.h
 libviaduct_process_la_SOURCES = \
+  src/process/acquaintance.h \
+  src/process/buffer.h \
   src/process/channel.h \
   src/process/config.h \
   src/process/confine.h \
@@ -165,7 +167,7 @@ libviaduct_process_la_SOURCES = \
   src/process/name.h \
   src/process/name_find.c \
   src/process/nursery.c \
-  src/process/payload.h \
+  src/process/pantry.h \
   src/process/pool.h \
   src/process/pool_end.c \
   src/process/pool_submit.c \

@@ -58,7 +58,8 @@
 #include "loop/watch.h"
 #include "process/channel.h"
 #include "process/directory.h"
-#include "process/payload.h"
+#include "process/acquaintance.h"
+#include "process/buffer.h"
 #include "process/zygote.h"
 
 #define VIA__SLOT_BITS        16 // of a serial: the place in the table; the rest tells its users apart

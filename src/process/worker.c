@@ -25,7 +25,7 @@
 #include "executor/frame.h"
 #include "process/confine.h"
 #include "process/directory.h"
-#include "process/payload.h"
+#include "process/pantry.h"
 
 #define EXIT_NOT_SET_UP 124
 
