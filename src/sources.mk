@@ -168,6 +168,7 @@ libviaduct_process_la_SOURCES = \
   src/process/name_find.c \
   src/process/nursery.c \
   src/process/pantry.h \
+  src/process/payload.h \
   src/process/pool.h \
   src/process/pool_end.c \
   src/process/pool_submit.c \

@@ -30,8 +30,6 @@
 #define MARK_BYTES 64
 #define EXE        "/proc/self/exe"
 
-extern char **environ;
-
 // What the mark says that this process is; 0 for the program.
 static enum via__copy marked;
 static int entered;

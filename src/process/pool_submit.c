@@ -270,10 +270,7 @@ int via__process_copy_in(via_executor *executor, const void *in, size_t bytes, v
     struct via__process_pool *pool = via__process_pool_of(executor);
     if (bytes > pool->options.max_in_bytes)
         return VIA_EMSGSIZE;
-    int status = via__buffer_take(pool->cache, bytes, 0, buffer);
-    if (status == 0)
-        memcpy(via_buffer_data(*buffer), in, bytes);
-    return status;
+    return via__buffer_copy(pool->cache, in, bytes, buffer);
 }
 
 // ---- cancelling ----

@@ -23,6 +23,7 @@
 #include "base/role.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
+#include "process/channel.h"
 #include "process/confine.h"
 #include "process/directory.h"
 #include "process/pantry.h"

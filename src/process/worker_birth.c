@@ -74,7 +74,7 @@ static int equip(struct via__process_worker *worker, int *fds, int *count)
     fds[0] = pair[1];
     memcpy(fds + 1, ends.fds, (size_t)ends.count * sizeof *fds);
     *count = ends.count + 1;
-    return via__acquaintance_new(worker->control, &worker->known);
+    return via__acquaintance_new(worker->control, worker->pool->options.max_out_bytes, &worker->known);
 }
 
 static int watch_channel(struct via__process_worker *worker)

@@ -96,7 +96,8 @@ static void tell_end(struct via_process_report *report, int status, int oom,
 // A call that may be started again is, and the worker's death is nothing but a delay.
 static int tries_again(struct via__process_pool *pool, struct via__pcall *call, int fate, int is_unkillable)
 {
-    if (fate != VIA_ECRASHED || call->asked || is_unkillable || call->tries > call->extra->retries || pool->broken)
+    if (fate != VIA_ECRASHED || call->asked || is_unkillable || call->tries > call->extra->retries ||
+        pool->broken)
         return 0;
     pool->stats.retried++;
     via__process_return(pool, call);

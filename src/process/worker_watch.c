@@ -158,7 +158,10 @@ void via__process_look(struct via__process_worker *worker, int64_t now_ns)
     } else if (worker->state == VIA__WORKER_READY) {
         look_at_ready(worker, now_ns);
     }
-    if (via__acquaintance_settle(worker->known))
+    int settled = via__acquaintance_settle(worker->known);
+    if (settled < 0)
+        via__process_kill(worker, VIA__KILL_CORRUPT);
+    else if (settled > 0)
         via__channel_knock(worker->channel);
     via__process_watch(worker);
 }
