@@ -149,7 +149,11 @@ libviaduct_loop_la_SOURCES = \
 libviaduct_process_la_SOURCES = \
   src/process/acquaintance.h \
   src/process/buffer.h \
+  src/process/channel.c \
   src/process/channel.h \
+  src/process/channel_kind.h \
+  src/process/channel_shared.c \
+  src/process/channel_socket.c \
   src/process/config.h \
   src/process/confine.h \
   src/process/directory.c \
@@ -163,6 +167,8 @@ libviaduct_process_la_SOURCES = \
   src/process/fds.c \
   src/process/fds.h \
   src/process/feed.c \
+  src/process/layout.c \
+  src/process/layout.h \
   src/process/name.c \
   src/process/name.h \
   src/process/name_find.c \
@@ -172,6 +178,10 @@ libviaduct_process_la_SOURCES = \
   src/process/pool.h \
   src/process/pool_end.c \
   src/process/pool_submit.c \
+  src/process/port.c \
+  src/process/port_kind.h \
+  src/process/port_shared.c \
+  src/process/port_socket.c \
   src/process/process_pool.c \
   src/process/registry.c \
   src/process/registry.h \

@@ -268,6 +268,10 @@ VIA_TESTS += tests/unit/loop/test_watch.tap
 tests_unit_loop_test_watch_tap_SOURCES = tests/unit/loop/test_watch.c
 tests_unit_loop_test_watch_tap_LDFLAGS = $(WRAPPING)
 tests_unit_loop_test_watch_tap_LDADD = $(LINK_TEST) $(LINK_LOOP) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_channel.tap
+tests_unit_process_test_channel_tap_SOURCES = tests/unit/process/test_channel.c
+tests_unit_process_test_channel_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_channel_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/bridge/test_cancel.tap
 tests_unit_bridge_test_cancel_tap_SOURCES = tests/unit/bridge/test_cancel.c
 tests_unit_bridge_test_cancel_tap_LDFLAGS = $(WRAPPING)
@@ -544,6 +548,7 @@ test_headers = \
   tests/unit/executor/fixture.h \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
+  tests/unit/process/channel_pair.h \
   tests/unit/sync/queue_fixture.h \
   tests/unit/sync/resource_fixture.h \
   tests/unit/sync/sync_fixture.h \

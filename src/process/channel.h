@@ -102,7 +102,7 @@ int via__channel_new(int transport, struct via__channel **channel, struct via__c
 void via__channel_free(struct via__channel *channel);
 
 // To be watched with EPOLLIN | EPOLLET, or level-triggered where `*is_level`; readable when answers have come
-// since it was armed, or the worker's end is gone.
+// since it was armed, or, of a socket, the worker's end is gone.  It is never to be read by the caller.
 int via__channel_fd(const struct via__channel *channel, int *is_level);
 
 // Orders that were pushed and whose answers were not taken; and the number of free slots.
@@ -121,8 +121,9 @@ uint32_t via__channel_push(struct via__channel *channel);
 void via__channel_flush(struct via__channel *channel);
 
 // The next answer, copied and checked but for `out`'s meaning: 1; 0 if none has come; VIA_ECORRUPT;
-// VIA_ESHUTDOWN if the worker's end is gone and all that it had sent was taken.  `number` is that of the
-// oldest pending order.
+// VIA_ESHUTDOWN if the worker's end is gone and all that it had sent was taken, which shared memory does not
+// tell: there 0 after the worker's death means the same.  `number` is that of the oldest pending order.  Of
+// `out` only what is used is written.  To be called until it gives no answer, or via__channel_arm() does.
 int via__channel_take(struct via__channel *channel, uint64_t number, struct via__answer *answer);
 
 // Whether an answer seems to have come: cheap, for lingering.
@@ -131,11 +132,15 @@ int via__channel_has_answer(const struct via__channel *channel);
 // Asks for a ring; then 1 if an answer has come meanwhile, so that taking must go on.
 int via__channel_arm(struct via__channel *channel);
 
-// How many of the pending orders have been started, counted from the oldest: 0 or more; VIA_ECORRUPT.
+// How many of the pending orders have been started, counted from the oldest: 0 or more; VIA_ECORRUPT.  On a
+// socket it is as of the last take() that gave 0 or VIA_ESHUTDOWN; the descriptor is readable when there is
+// more.
 int via__channel_started(struct via__channel *channel);
 
 // Cancels a pending order by its place: 1 if it is certain that it never starts, and its answer will be
-// VIA__ANSWER_REFUSED; 0 if it has started, or may have, and its function sees that it is asked to stop.
+// VIA__ANSWER_REFUSED; 0 if it has started, or may have, and its function sees that it is asked to stop.  Of
+// an order that was sent on a socket it is always 0; then it may still be refused, and runs for certain only
+// once via__channel_started() counts it.
 int via__channel_cancel(struct via__channel *channel, uint32_t place);
 
 // Has the worker look at its control socket soon.
@@ -148,14 +153,16 @@ struct via__port;
 // What the worker does between orders when the program knocks.
 typedef void (*via__port_knock_fn)(void *arg);
 
-// Takes over the descriptors.  0 or a negative errno.
+// Takes over the descriptors, also if it fails.  0 or a negative errno.
 int via__port_open(int transport, const int *fds, int count, int64_t linger_ns, via__port_knock_fn knocked,
                    void *arg, struct via__port **port);
 
-// The next order, which stays good until it is answered; blocks.  NULL if the program's end is gone.
+// The next order, which stays good until it is answered; blocks.  NULL if the program's end is gone; of the
+// two, shared memory tells only of via__channel_free(), not of the program's death.
 const struct via__order *via__port_next(struct via__port *port);
 
-// Tells the program that the order is about to run: 1; 0 if it was cancelled, and must not.
+// Tells the program that the order is about to run: 1; 0 if it was cancelled, and must not.  On a socket the
+// program was told by then, when the order was there and was not cancelled.
 int via__port_begin(struct via__port *port);
 
 // Whether the order that runs was asked to stop.  From any thread of the worker, and from signal handlers.
@@ -167,5 +174,8 @@ struct via__answer *via__port_answer(struct via__port *port);
 // Completes and shows the answer, and rings if the program asked for that; the order is over.  0, or a
 // negative errno if the program's end is gone.
 int via__port_send(struct via__port *port);
+
+// Gives everything back; workers need not, since they end with their processes.
+void via__port_close(struct via__port *port);
 
 #endif
