@@ -272,6 +272,10 @@ VIA_TESTS += tests/unit/process/test_channel.tap
 tests_unit_process_test_channel_tap_SOURCES = tests/unit/process/test_channel.c
 tests_unit_process_test_channel_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_channel_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_process_pool.tap
+tests_unit_process_test_process_pool_tap_SOURCES = tests/unit/process/test_process_pool.c
+tests_unit_process_test_process_pool_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_process_pool_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/bridge/test_cancel.tap
 tests_unit_bridge_test_cancel_tap_SOURCES = tests/unit/bridge/test_cancel.c
 tests_unit_bridge_test_cancel_tap_LDFLAGS = $(WRAPPING)
@@ -549,6 +553,7 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
+  tests/unit/process/pool_fixture.h \
   tests/unit/sync/queue_fixture.h \
   tests/unit/sync/resource_fixture.h \
   tests/unit/sync/sync_fixture.h \
