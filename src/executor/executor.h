@@ -156,7 +156,7 @@ struct via__frame {
     struct via__locals *outer_locals; // of the thread, while the function has its own
     int has_locals;
     int (*asked)(void); // in a worker process: whether the call was asked to stop; NULL elsewhere
-    int expired; // claimed at its deadline: that made lives, which go with the frame
+    int expired;        // claimed at its deadline: that made lives, which go with the frame
     int allocated;
 };
 
