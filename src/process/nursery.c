@@ -17,6 +17,21 @@
 #include "base/thread.h"
 #include "process/pool.h"
 
+int via__process_watch_zygote(struct via__process_pool *pool)
+{
+    int status = via__process_watch_fd(pool, pool->zygote.control, 1, VIA__TAG_ZYGOTE);
+    if (status == 0 && pool->zygote.pidfd >= 0)
+        status = via__process_watch_fd(pool, pool->zygote.pidfd, 1, VIA__TAG_ZYGOTE);
+    return status;
+}
+
+static void unwatch_zygote(struct via__process_pool *pool)
+{
+    via__process_unwatch_fd(pool, pool->zygote.control);
+    if (pool->zygote.pidfd >= 0)
+        via__process_unwatch_fd(pool, pool->zygote.pidfd);
+}
+
 // Its pidfd tells when it is dead; without one the tick asks.
 static void orphan(struct via__process_worker *worker)
 {
@@ -31,7 +46,7 @@ static void orphan(struct via__process_worker *worker)
 
 static void zygote_gone(struct via__process_pool *pool)
 {
-    via__process_unwatch_fd(pool, pool->zygote.control);
+    unwatch_zygote(pool);
     via__zygote_end(&pool->zygote);
     pool->zygote_state = VIA__ZYGOTE_DOWN;
     pool->restart_ns =
@@ -80,7 +95,7 @@ static void adopt(struct via__process_pool *pool, const struct via__zygote *zygo
     pool->zygote = *zygote;
     pool->zygote_state = VIA__ZYGOTE_UP;
     pool->stats.helper_restarts++;
-    if (via__process_watch_fd(pool, pool->zygote.control, 1, VIA__TAG_ZYGOTE) < 0)
+    if (via__process_watch_zygote(pool) < 0)
         zygote_gone(pool);
 }
 

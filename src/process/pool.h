@@ -364,6 +364,8 @@ int via__process_stuck(via_executor *executor, struct via_stuck_call *calls, siz
 
 // ---- nursery.c ----
 
+// Has the server hear of it.  0 or a negative errno.
+int via__process_watch_zygote(struct via__process_pool *pool);
 // Hears the zygote.
 void via__process_hear(struct via__process_pool *pool);
 // Starts it again when its time has come.

@@ -293,7 +293,7 @@ static int start_zygote(struct via__process_pool *pool, struct via__why *why)
     if (status < 0)
         return status;
     pool->zygote_state = VIA__ZYGOTE_UP;
-    return via__process_watch_fd(pool, pool->zygote.control, 1, VIA__TAG_ZYGOTE);
+    return via__process_watch_zygote(pool);
 }
 
 static void start_minimum(struct via__process_pool *pool)

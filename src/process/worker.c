@@ -26,7 +26,9 @@
 #include "process/channel.h"
 #include "process/confine.h"
 #include "process/directory.h"
+#include "process/enter.h"
 #include "process/pantry.h"
+#include "process/zygote.h"
 
 #define EXIT_NOT_SET_UP 124
 
@@ -291,7 +293,7 @@ static void set_up(const struct via__birth *birth)
         give_up("what it shares with the program could not be mapped");
 }
 
-void via__worker_main(const struct via__birth *birth)
+_Noreturn static void work(const struct via__birth *birth)
 {
     set_up(birth);
     while ((self.order = via__port_next(self.port)) != NULL) {
@@ -310,4 +312,14 @@ void via__worker_main(const struct via__birth *birth)
             break;
     }
     _exit(0);
+}
+
+void via__zygote_main(void)
+{
+    via__zygote_run(work);
+}
+
+void via__worker_main_fresh(void)
+{
+    via__fresh_run(work);
 }
