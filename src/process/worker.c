@@ -75,12 +75,8 @@ static void *take_out(struct via_bytes_call *call, size_t bytes)
     }
     size_t keep = call->bytes < bytes ? call->bytes : bytes;
     void *data;
-    uint64_t number = self.out_buffer;
-    if (via__pantry_take(self.pantry, bytes, call->out, keep, &data, &number) < 0)
+    if (via__pantry_take(self.pantry, bytes, call->out, keep, &data, &self.out_buffer) < 0)
         return NULL;
-    if (self.out_buffer && self.out_buffer != number)
-        via__pantry_give_back(self.pantry, self.out_buffer);
-    self.out_buffer = number;
     call->out = data;
     call->bytes = bytes;
     return data;
@@ -308,6 +304,7 @@ _Noreturn static void work(const struct via__birth *birth)
         default:
             handle_end();
         }
+        via__pantry_rest(self.pantry);
         if (via__port_send(self.port) < 0)
             break;
     }

@@ -161,6 +161,7 @@ static inline int hang(via_bytes_call *call, const void *in, size_t bytes)
     sigprocmask(SIG_BLOCK, &every, NULL);
     for (;;)
         pause();
+    return 0;
 }
 
 /* Gives its pid, in the worker. */

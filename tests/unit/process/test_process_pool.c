@@ -139,11 +139,21 @@ TEST(a_queued_call_is_cancelled_and_never_runs)
     via_buffer_unref(gate);
 }
 
+// Says that it has come, and heeds nothing.
+static int stay(via_bytes_call *call, const void *in, size_t bytes)
+{
+    struct process_gate *gate = via_bytes_in_place(call);
+    atomic_fetch_add(&gate->arrived, 1);
+    return hang(call, in, bytes);
+}
+
 TEST(a_running_call_that_is_cancelled_is_killed)
 {
     via_executor *pool = open_pool(1);
     via_buffer *gate = new_gate();
-    via_cfuture *cf = occupy(pool, gate);
+    struct via_call call = VIA_CALL_BUFFER(stay, gate);
+    via_cfuture *cf = submit_call(pool, &call);
+    await_arrivals(gate, 1);
     ck_assert_int_eq(via_cfuture_cancel(cf), VIA_CANCEL_REQUESTED);
     struct via_outcome outcome = wait_outcome(cf);
     ck_assert_int_eq(outcome.status, VIA_ECANCELED);
