@@ -106,7 +106,8 @@ struct via_process_pool_options {
     /** The same for the thread that serves the pool, while calls are with workers; default 0.  A loop that
      *  serves it does nothing else meanwhile. */
     int64_t serve_linger_ns;
-    int64_t start_timeout_ns; /**< how long a worker process may take to reach via_process_enter(); 10 s */
+    int64_t start_timeout_ns; /**< how long a worker process may take until it can run calls: to reach
+                                   via_process_enter() and to run its initializer; default 10 s */
     int64_t exit_timeout_ns; /**< how long the end of the process waits for what is queued and running; 2 s */
     char *why;               /**< receives a sentence if the pool could not be made; NULL for none */
     size_t why_bytes;        /**< room in `why`; 256 is enough for most */

@@ -68,6 +68,7 @@
 #define VIA__PROCESS_LOOK_NS  (1 * VIA_MS)   // a call that runs longer is looked at
 #define VIA__PROCESS_TICK_NS  (100 * VIA_MS) // and again so often: a lost wake-up would only cost time
 #define VIA__PROCESS_KILL_NS  (1 * VIA_S)    // a killed worker is dead by then, or unkillable
+#define VIA__PROCESS_STALL_NS (2 * VIA_S)    // a worker that begins nothing for so long was stopped
 #define VIA__PROCESS_SHORT_NS (50 * VIA_US)  // calls up to here are worth giving ahead
 #define VIA__PROCESS_PROOF    100            // so many make a function known
 #define VIA__PROCESS_FAILURES 5              // births that fail in a row break the pool
@@ -111,6 +112,7 @@ enum via__kill {
     VIA__KILL_CORRUPT,
     VIA__KILL_ASKED, // via_process_pool_kill()
     VIA__KILL_ZYGOTE,
+    VIA__KILL_STALLED, // it does not begin what it was given
     VIA__KILL_SLOW_START,
     VIA__KILL_SLOW_END,
     VIA__KILL_END // the pool ends
@@ -149,6 +151,8 @@ struct via__process_worker {
     uint32_t alone;        // calls in it that allow none behind
     uint64_t calls, quota; // done, and how many it may
     int64_t born_ns, idle_ns, killed_ns, head_ns;
+    int64_t waits_since_ns; // for the start of `waits_place`; 0: it is not known to
+    uint32_t waits_place;
 };
 
 struct via__function_record {

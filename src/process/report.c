@@ -62,6 +62,9 @@ static void describe_end(const struct via__process_worker *worker, int status, i
     case VIA__KILL_CORRUPT:
         snprintf(text, capacity, "was killed because it overwrote what it shares with the program");
         return;
+    case VIA__KILL_STALLED:
+        snprintf(text, capacity, "was killed because it did not begin what it was given");
+        return;
     case VIA__KILL_ASKED:
         snprintf(text, capacity, "was killed by via_process_pool_kill()");
         return;

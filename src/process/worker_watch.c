@@ -70,9 +70,8 @@ static int64_t next_look(struct via__process_worker *worker)
         return after(worker->killed_ns, VIA__PROCESS_KILL_NS);
     switch (worker->state) {
     case VIA__WORKER_STARTING:
-        return after(worker->born_ns, worker->pool->options.start_timeout_ns);
     case VIA__WORKER_INIT:
-        return VIA_FOREVER; // however long its initializer takes
+        return after(worker->born_ns, worker->pool->options.start_timeout_ns);
     case VIA__WORKER_ENDING:
         return after(worker->idle_ns, END_NS);
     default:
@@ -92,6 +91,19 @@ void via__process_watch(struct via__process_worker *worker)
     via__process_set_timer(pool);
 }
 
+// The time of the oldest call has not begun, since it was not started: the worker sleeps deeply, or was
+// stopped.
+static void wait_for_start(struct via__process_worker *worker, int64_t now_ns)
+{
+    if (!worker->waits_since_ns || worker->waits_place != worker->head) {
+        worker->waits_since_ns = now_ns;
+        worker->waits_place = worker->head;
+    }
+    worker->head_ns = now_ns;
+    if (now_ns >= after(worker->waits_since_ns, VIA__PROCESS_STALL_NS))
+        via__process_kill(worker, VIA__KILL_STALLED);
+}
+
 // The oldest call of a busy worker.
 static void look_at_call(struct via__process_worker *worker, struct via__pcall *call, int64_t now_ns)
 {
@@ -101,9 +113,10 @@ static void look_at_call(struct via__process_worker *worker, struct via__pcall *
         return;
     }
     if (started == 0 && !call->asked) {
-        worker->head_ns = now_ns; // its time has not begun
+        wait_for_start(worker, now_ns);
         return;
     }
+    worker->waits_since_ns = 0;
     if (started > 0)
         via__cf_begun(call->cf);
     if (timeout_of(worker, call) && now_ns >= after(worker->head_ns, timeout_of(worker, call)))
@@ -149,7 +162,7 @@ void via__process_look(struct via__process_worker *worker, int64_t now_ns)
     if (worker->killed) {
         if (!worker->is_unkillable && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS))
             via__process_give_up(worker);
-    } else if (worker->state == VIA__WORKER_STARTING) {
+    } else if (worker->state < VIA__WORKER_READY) {
         if (now_ns >= after(worker->born_ns, worker->pool->options.start_timeout_ns))
             via__process_kill(worker, VIA__KILL_SLOW_START);
     } else if (worker->state == VIA__WORKER_ENDING) {
