@@ -33,10 +33,16 @@ static void cancel_running(struct via__process_pool *pool)
     }
 }
 
-static void stop(struct via__process_pool *pool, unsigned flags)
+// `joins`, if it is not NULL, tells whether the caller is to join the thread that serves; decided before that
+// can leave for this.
+static void stop(struct via__process_pool *pool, unsigned flags, int *joins)
 {
     via__process_lock(pool);
     pool->stopping = 1;
+    if (joins) {
+        *joins = !pool->loop && !pool->has_joiner && !pool->has_left;
+        pool->has_joiner |= *joins;
+    }
     pthread_cond_broadcast(&pool->room);
     if (flags & VIA_SHUTDOWN_CANCEL_QUEUED) {
         pool->cancelling = 1;
@@ -122,12 +128,10 @@ static int serve_until(struct via__process_pool *pool, int64_t deadline_ns)
     return over;
 }
 
-static int wait_until(struct via__process_pool *pool, int64_t deadline_ns)
+static int wait_until(struct via__process_pool *pool, int64_t deadline_ns, int joins)
 {
     pthread_mutex_lock(&pool->lock);
-    int joins = deadline_ns > 0 && !pool->has_joiner && !pool->has_left;
-    pool->has_joiner |= joins;
-    while (!pool->ended && deadline_ns > 0 && via_now_ns() < deadline_ns)
+    while (!pool->ended && via_now_ns() < deadline_ns)
         via__cond_wait_until(&pool->idle, &pool->lock, deadline_ns);
     int over = pool->ended;
     if (joins && !over)
@@ -149,14 +153,16 @@ static int is_served_by_loop(struct via__process_pool *pool)
 int via__process_shutdown(via_executor *executor, unsigned flags, int64_t deadline_ns)
 {
     struct via__process_pool *pool = via__process_pool_of(executor);
-    stop(pool, flags);
-    int over = is_served_by_loop(pool) ? serve_until(pool, deadline_ns) : wait_until(pool, deadline_ns);
+    int joins = 0;
+    stop(pool, flags, deadline_ns > 0 ? &joins : NULL);
+    int over =
+        is_served_by_loop(pool) ? serve_until(pool, deadline_ns) : wait_until(pool, deadline_ns, joins);
     return over ? 0 : VIA_ETIMEDOUT;
 }
 
 void via__process_released(via_executor *executor)
 {
-    stop(via__process_pool_of(executor), 0);
+    stop(via__process_pool_of(executor), 0, NULL);
 }
 
 void via__process_at_exit(struct via__exit_node *node)

@@ -33,8 +33,10 @@ void via__process_kill(struct via__process_worker *worker, enum via__kill why)
 {
     struct via__process_pool *pool = worker->pool;
     if (worker->killed) {
-        if (why == VIA__KILL_CORRUPT)
+        if (why == VIA__KILL_CORRUPT && worker->killed != why) {
+            pool->stats.corrupt++;
             worker->killed = why;
+        }
         return;
     }
     pool->live -= via__worker_is_live(worker);
@@ -160,10 +162,8 @@ static int count_started(struct via__process_worker *worker)
         return 0;
     via__process_take(worker); // what was answered counts
     int started = worker->killed == VIA__KILL_CORRUPT ? 0 : via__channel_started(worker->channel);
-    if (started < 0 && worker->killed != VIA__KILL_CORRUPT) {
-        worker->pool->stats.corrupt++;
-        worker->killed = VIA__KILL_CORRUPT;
-    }
+    if (started < 0)
+        via__process_kill(worker, VIA__KILL_CORRUPT);
     return started;
 }
 

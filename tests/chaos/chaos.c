@@ -30,6 +30,8 @@ enum { WORKERS = 4, DEFAULT_CALLS = 1500, STALL_SECONDS = 60, SURVIVORS_MOST = 1
 #define SURVIVAL_NS (100 * VIA_MS)
 
 static _Atomic unsigned over;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t moved = PTHREAD_COND_INITIALIZER; /* `over` has grown */
 static unsigned tests, failures;
 
 /* One call's account. */
@@ -54,6 +56,21 @@ static void tell(int holds, const char *round, const char *what)
 {
     printf("%sok %u - %s: %s\n", holds ? "" : "not ", ++tests, round, what);
     failures += !holds;
+}
+
+void await_over(unsigned count, const _Atomic int *enough)
+{
+    pthread_mutex_lock(&lock);
+    while (atomic_load(&over) < count && !(enough && atomic_load(enough)))
+        pthread_cond_wait(&moved, &lock);
+    pthread_mutex_unlock(&lock);
+}
+
+void tell_moved(void)
+{
+    pthread_mutex_lock(&lock);
+    pthread_cond_broadcast(&moved);
+    pthread_mutex_unlock(&lock);
 }
 
 static void on_alarm(int signo)
@@ -100,6 +117,7 @@ static int on_done(via_cfuture *cf, void *arg)
         entry->status = 1;
     atomic_fetch_add(&entry->ended, 1);
     atomic_fetch_add(&over, 1);
+    tell_moved();
     return 0;
 }
 
@@ -164,14 +182,13 @@ static int run_calls(struct round *round, via_executor *pool)
     round->saboteur = (struct saboteur){.pool = pool,
                                         .seed = choose(&round->seed),
                                         .kills_wanted = round->calls / 100 + 2,
-                                        .progress = &over,
                                         .calls = round->calls};
     if (saboteur_start(&round->saboteur) != 0)
         return VIA_EAGAIN;
     for (unsigned i = 0; i < round->calls && status == 0; i++)
         status = submit(pool, &round->entries[i]);
-    while (status == 0 && atomic_load(&over) < round->calls)
-        sched_yield();
+    if (status == 0)
+        await_over(round->calls, NULL);
     saboteur_join(&round->saboteur);
     return status;
 }
@@ -264,8 +281,7 @@ static int still_serves(via_executor *pool, const struct round *round)
     unsigned before = atomic_load(&over);
     if (submit(pool, &entry) < 0)
         return 0;
-    while (atomic_load(&over) == before)
-        sched_yield();
+    await_over(before + 1, NULL);
     return entry.status == 0;
 }
 
@@ -303,10 +319,11 @@ _Noreturn static void be_killed(struct survivors *survivors, struct round *round
     struct entry kind = {.task = {.number = 1, .deed = DEED_ANSWER}};
     if (!pool)
         _exit(1);
+    atomic_store(&over, 0);
     for (int i = 0; i < 2; i++)
         (void)submit(pool, &stop);
-    while (atomic_load(&over) == 0 && submit(pool, &kind) == 0)
-        sched_yield();
+    for (unsigned i = 0; i < WORKERS && submit(pool, &kind) == 0; i++)
+        await_over(i + 1, NULL);
     int count = via_process_pool_workers(pool, survivors->pids, SURVIVORS_MOST - 1);
     survivors->pids[count] = parent_of(survivors->pids[0]);
     atomic_store(&survivors->count, count + 1);

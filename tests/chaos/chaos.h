@@ -52,13 +52,16 @@ struct saboteur {
     via_executor *pool;
     uint64_t seed;
     unsigned kills_wanted;
-    _Atomic unsigned *progress; /* calls over */
     unsigned calls;
     _Atomic int over;
     unsigned killed, stopped, zygotes; /* read when joined */
 };
 int saboteur_start(struct saboteur *saboteur);
 void saboteur_join(struct saboteur *saboteur);
+
+/* Waits until so many calls are over, or `enough` is set and tell_moved() was called; NULL for neither. */
+void await_over(unsigned count, const _Atomic int *enough);
+void tell_moved(void);
 
 /* The process that started another: its parent, or 0. */
 long parent_of(long pid);

@@ -6,7 +6,6 @@
  */
 #include "chaos.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,10 +30,10 @@ long parent_of(long pid)
     return parent;
 }
 
-static int is_due(const struct saboteur *saboteur, unsigned kill)
+/* How many calls are over when a kill is due. */
+static unsigned due(const struct saboteur *saboteur, unsigned kill)
 {
-    unsigned over = atomic_load(saboteur->progress);
-    return over >= (unsigned)((uint64_t)saboteur->calls * (kill + 1) / (saboteur->kills_wanted + 2));
+    return (unsigned)((uint64_t)saboteur->calls * (kill + 1) / (saboteur->kills_wanted + 2));
 }
 
 /* The zygote is the parent of the workers; a worker that has just died has none that it could be confused
@@ -67,8 +66,7 @@ static void *sabotage(void *arg)
 {
     struct saboteur *saboteur = arg;
     for (unsigned i = 0; i < saboteur->kills_wanted; i++) {
-        while (!is_due(saboteur, i) && !atomic_load(&saboteur->over))
-            sched_yield();
+        await_over(due(saboteur, i), &saboteur->over);
         if (atomic_load(&saboteur->over))
             break;
         strike(saboteur, 0);
@@ -86,5 +84,6 @@ int saboteur_start(struct saboteur *saboteur)
 void saboteur_join(struct saboteur *saboteur)
 {
     atomic_store(&saboteur->over, 1);
+    tell_moved();
     pthread_join(saboteur->thread, NULL);
 }
