@@ -154,6 +154,7 @@ libviaduct_process_la_SOURCES = \
   src/process/channel_kind.h \
   src/process/channel_shared.c \
   src/process/channel_socket.c \
+  src/process/config.c \
   src/process/config.h \
   src/process/confine.h \
   src/process/directory.c \
@@ -194,7 +195,12 @@ libviaduct_process_la_SOURCES = \
   src/process/worker_birth.c \
   src/process/worker_death.c \
   src/process/worker_watch.c \
-  src/process/zygote.h
+  src/process/zygote.c \
+  src/process/zygote.h \
+  src/process/zygote_birth.c \
+  src/process/zygote_client.c \
+  src/process/zygote_parts.h \
+  src/process/zygote_start.c
 libviaduct_bridge_la_SOURCES = \
   src/bridge/bridge.c \
   src/bridge/callbacks.c \

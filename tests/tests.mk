@@ -272,10 +272,26 @@ VIA_TESTS += tests/unit/process/test_channel.tap
 tests_unit_process_test_channel_tap_SOURCES = tests/unit/process/test_channel.c
 tests_unit_process_test_channel_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_channel_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_config.tap
+tests_unit_process_test_config_tap_SOURCES = tests/unit/process/test_config.c
+tests_unit_process_test_config_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_config_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_process_pool.tap
 tests_unit_process_test_process_pool_tap_SOURCES = tests/unit/process/test_process_pool.c
 tests_unit_process_test_process_pool_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_process_pool_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_zygote.tap
+tests_unit_process_test_zygote_tap_SOURCES = tests/unit/process/test_zygote.c
+tests_unit_process_test_zygote_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_zygote_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_zygote_end.tap
+tests_unit_process_test_zygote_end_tap_SOURCES = tests/unit/process/test_zygote_end.c
+tests_unit_process_test_zygote_end_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_zygote_end_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_zygote_start.tap
+tests_unit_process_test_zygote_start_tap_SOURCES = tests/unit/process/test_zygote_start.c
+tests_unit_process_test_zygote_start_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_zygote_start_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/bridge/test_cancel.tap
 tests_unit_bridge_test_cancel_tap_SOURCES = tests/unit/bridge/test_cancel.c
 tests_unit_bridge_test_cancel_tap_LDFLAGS = $(WRAPPING)
@@ -554,6 +570,7 @@ test_headers = \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
   tests/unit/process/pool_fixture.h \
+  tests/unit/process/zygote_fixture.h \
   tests/unit/sync/queue_fixture.h \
   tests/unit/sync/resource_fixture.h \
   tests/unit/sync/sync_fixture.h \

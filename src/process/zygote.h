@@ -26,8 +26,8 @@
 
 // The program's side.
 struct via__zygote {
-    int control; // readable when there is an event; -1 while there is none
-    int pidfd;   // or -1 where the kernel has none
+    int control; // readable when there is an event, and at its end; -1 while there is no zygote
+    int pidfd;   // readable when it has ended, which a copy of `control` in a forked child can hide; or -1
     pid_t pid;
 };
 
@@ -38,8 +38,8 @@ int via__zygote_start(int config_fd, int directory_fd, int64_t timeout_ns, struc
                       struct via__why *why);
 
 // Asks for a worker that is given `fds`, at most VIA__BIRTH_FDS_MAX, of which the first is its control
-// socket. The caller may close them afterwards.  `serial` comes back with the events.  0; VIA_EAGAIN if the
-// socket is full; another negative errno if the zygote is gone.
+// socket.  The caller may close them afterwards.  `serial` comes back with the events.  0; VIA_EAGAIN if the
+// socket is full, or the system short of what it takes; another negative status if the zygote is gone.
 int via__zygote_ask(struct via__zygote *zygote, uint64_t serial, const int *fds, int count);
 
 // Asks it to kill a worker with its whole group, if it still lives.  The same returns.
@@ -83,5 +83,12 @@ struct via__birth {
 
 // The worker: never returns.  In worker.c.
 _Noreturn void via__worker_main(const struct via__birth *birth);
+
+// What the copies of enter.h do, given that worker: whoever defines it also defines via__zygote_main() and
+// via__worker_main_fresh(), each as one call of these.  So the zygote knows no worker by name, and tests have
+// workers of their own.
+typedef void (*via__worker_fn)(const struct via__birth *birth);
+_Noreturn void via__zygote_run(via__worker_fn worker);
+_Noreturn void via__fresh_run(via__worker_fn worker);
 
 #endif
