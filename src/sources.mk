@@ -156,7 +156,11 @@ libviaduct_process_la_SOURCES = \
   src/process/channel_socket.c \
   src/process/config.c \
   src/process/config.h \
+  src/process/confine.c \
   src/process/confine.h \
+  src/process/confine_calls.c \
+  src/process/confine_files.c \
+  src/process/confine_parts.h \
   src/process/directory.c \
   src/process/directory.h \
   src/process/directory_memory.h \
