@@ -48,7 +48,7 @@ int via__enter_check(struct via__why *why);
 _Noreturn void via__zygote_main(void);
 _Noreturn void via__worker_main_fresh(void);
 
-// The first message of a copy on its control socket.
+// The first message of a zygote on its control socket; of a worker that was started anew only if it fails.
 struct via__hello {
     uint32_t magic; // VIA__HELLO_MAGIC
     int32_t status; // 0, or a negative status with `text`

@@ -193,8 +193,9 @@ _Noreturn void via__birth_exec(const char *program, uint64_t serial, const int *
     _exit(VIA__EXIT_NOT_ENTERED);
 }
 
-// Starting anew has taken the name away; the rest of what via__birth_prepare() did is kept, though the
-// parent's death only where the program's file gives no privileges.
+// Only failures are told here: the control socket of a worker is for its work.  Starting anew has taken the
+// name away; the rest of what via__birth_prepare() did is kept, though the parent's death only where the
+// program's file gives no privileges.
 _Noreturn void via__fresh_run(via__worker_fn worker)
 {
     struct via__birth birth = {.directory_fd = VIA__FD_DIRECTORY, .control = VIA__FD_CONTROL};
@@ -212,9 +213,10 @@ _Noreturn void via__fresh_run(via__worker_fn worker)
     close(VIA__FD_CONFIG);
     name_worker(birth.config, serial);
     birth.count = count - 1;
-    for (int i = 0; i < birth.count; i++)
+    for (int i = 0; i < birth.count; i++) {
         birth.fds[i] = VIA__FD_FIRST_CHANNEL + i;
-    via__hello_send(VIA__FD_CONTROL, 0, "");
+        fcntl(birth.fds[i], F_SETFD, FD_CLOEXEC);
+    }
     worker(&birth);
     _exit(VIA__EXIT_NOT_ENTERED);
 }

@@ -26,6 +26,7 @@ TEST(a_worker_has_what_it_is_given_and_nothing_else)
     ck_assert_int_eq(facts.is_warm, 1);
     ck_assert_int_eq(facts.stdin_null, 1);
     ck_assert_int_eq(facts.given, 1);
+    ck_assert_int_eq(facts.inherited, 0);
     ck_assert_int_ge(facts.oom, 500);
     ck_assert_str_eq(facts.name, "pen-12");
     /* The directory, and the two that came with the request, in the lowest free places after the pidfd. */
@@ -292,15 +293,6 @@ TEST(without_pidfds_everything_else_works)
     close_pen(&pen);
 }
 
-/* A worker started anew speaks first. */
-static void greet(int control)
-{
-    struct via__hello hello;
-    hear(control, &hello, sizeof hello);
-    ck_assert_uint_eq(hello.magic, VIA__HELLO_MAGIC);
-    ck_assert_msg(hello.status == 0, "%s", hello.text);
-}
-
 TEST(a_worker_can_be_started_anew)
 {
     struct pen pen;
@@ -310,7 +302,6 @@ TEST(a_worker_can_be_started_anew)
     int given = open("/dev/null", O_RDONLY | O_CLOEXEC);
     int control = ask_with(&pen, 3, given);
     pid_t pid = born(&pen, 3);
-    greet(control);
     struct facts facts = facts_of(control);
 
     ck_assert_int_eq(facts.pid, pid);
@@ -318,6 +309,7 @@ TEST(a_worker_can_be_started_anew)
     ck_assert_int_eq(facts.group, pid);
     ck_assert_int_eq(facts.is_warm, 0);
     ck_assert_int_eq(facts.given, 1);
+    ck_assert_int_eq(facts.inherited, 0);
     ck_assert_int_ge(facts.oom, 500);
     ck_assert_str_eq(facts.name, "pen-3");
     ck_assert_str_eq(facts.descriptors, "0 1 2 3 5 6");
@@ -368,6 +360,5 @@ int main(void)
                                   a_worker_can_be_started_anew,
                                   a_worker_that_cannot_be_started_anew_says_why,
                                   NULL};
-    via_process_enter();
-    return via_test_main("process/zygote", tests);
+    return pen_main("process/zygote", tests);
 }

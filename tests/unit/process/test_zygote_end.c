@@ -288,6 +288,5 @@ int main(void)
                                   a_forked_child_that_forgets_a_zygote_does_it_no_harm,
                                   nonsense_from_a_zygote_is_told,
                                   NULL};
-    via_process_enter();
-    return via_test_main("process/zygote_end", tests);
+    return pen_main("process/zygote_end", tests);
 }

@@ -252,6 +252,5 @@ int main(void)
                                   NULL};
     if (getenv(MISTAKE))
         make_mistake(getenv(MISTAKE));
-    via_process_enter();
-    return via_test_main("process/zygote_start", tests);
+    return pen_main("process/zygote_start", tests);
 }

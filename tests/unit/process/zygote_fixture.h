@@ -39,6 +39,7 @@ struct facts {
     int is_warm;    /* a copy of the zygote's memory */
     int stdin_null; /* its standard input is /dev/null */
     int given;      /* descriptors beside the control socket */
+    int inherited;  /* descriptors, but for the first three, that another program would find */
     int oom;
     char name[17];
     uint64_t blocked, ignored; /* signals, but for those that the C library keeps to itself */
@@ -94,6 +95,8 @@ static void tell_facts(const struct via__birth *birth)
     prctl(PR_GET_NAME, facts.name);
     facts.blocked = signals_of("SigBlk:\t");
     facts.ignored = signals_of("SigIgn:\t");
+    for (int fd = 3; fd < 256; fd++)
+        facts.inherited += fcntl(fd, F_GETFD) == 0;
     list_descriptors(facts.descriptors, sizeof facts.descriptors);
     via__fds_send(birth->control, &facts, sizeof facts, NULL, 0);
 }
@@ -325,6 +328,16 @@ static inline int state_of(pid_t pid)
     snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     read_line(path, "State:\t", text, sizeof text);
     return text[0];
+}
+
+/* What main() does.  Under valgrind a copy would be valgrind itself. */
+static inline int pen_main(const char *suite, const TTest *const *tests)
+{
+    via_process_enter();
+    if (!via_test_under_valgrind())
+        return via_test_main(suite, tests);
+    printf("1..0 # SKIP valgrind cannot be started as a copy of the program\n");
+    return 0;
 }
 
 /* Has a system call fail from now on in this process and all that it starts, if what is set in one of its
