@@ -147,7 +147,9 @@ libviaduct_loop_la_SOURCES = \
   src/loop/watch.c \
   src/loop/watch.h
 libviaduct_process_la_SOURCES = \
+  src/process/acquaintance.c \
   src/process/acquaintance.h \
+  src/process/buffer.c \
   src/process/buffer.h \
   src/process/channel.c \
   src/process/channel.h \
@@ -174,10 +176,15 @@ libviaduct_process_la_SOURCES = \
   src/process/feed.c \
   src/process/layout.c \
   src/process/layout.h \
+  src/process/memory.c \
+  src/process/memory.h \
   src/process/name.c \
   src/process/name.h \
   src/process/name_find.c \
+  src/process/numbers.c \
+  src/process/numbers.h \
   src/process/nursery.c \
+  src/process/pantry.c \
   src/process/pantry.h \
   src/process/payload.h \
   src/process/pool.h \

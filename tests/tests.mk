@@ -268,6 +268,14 @@ VIA_TESTS += tests/unit/loop/test_watch.tap
 tests_unit_loop_test_watch_tap_SOURCES = tests/unit/loop/test_watch.c
 tests_unit_loop_test_watch_tap_LDFLAGS = $(WRAPPING)
 tests_unit_loop_test_watch_tap_LDADD = $(LINK_TEST) $(LINK_LOOP) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_acquaintance.tap
+tests_unit_process_test_acquaintance_tap_SOURCES = tests/unit/process/test_acquaintance.c
+tests_unit_process_test_acquaintance_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_acquaintance_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_buffer.tap
+tests_unit_process_test_buffer_tap_SOURCES = tests/unit/process/test_buffer.c
+tests_unit_process_test_buffer_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_buffer_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_channel.tap
 tests_unit_process_test_channel_tap_SOURCES = tests/unit/process/test_channel.c
 tests_unit_process_test_channel_tap_LDFLAGS = $(WRAPPING)
@@ -280,6 +288,18 @@ VIA_TESTS += tests/unit/process/test_confine.tap
 tests_unit_process_test_confine_tap_SOURCES = tests/unit/process/test_confine.c
 tests_unit_process_test_confine_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_confine_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_memory.tap
+tests_unit_process_test_memory_tap_SOURCES = tests/unit/process/test_memory.c
+tests_unit_process_test_memory_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_memory_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_numbers.tap
+tests_unit_process_test_numbers_tap_SOURCES = tests/unit/process/test_numbers.c
+tests_unit_process_test_numbers_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_numbers_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_pantry.tap
+tests_unit_process_test_pantry_tap_SOURCES = tests/unit/process/test_pantry.c
+tests_unit_process_test_pantry_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_pantry_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_process_pool.tap
 tests_unit_process_test_process_pool_tap_SOURCES = tests/unit/process/test_process_pool.c
 tests_unit_process_test_process_pool_tap_LDFLAGS = $(WRAPPING)
@@ -573,6 +593,7 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
+  tests/unit/process/payload_sides.h \
   tests/unit/process/pool_fixture.h \
   tests/unit/process/zygote_fixture.h \
   tests/unit/sync/queue_fixture.h \
