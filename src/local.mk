@@ -55,18 +55,31 @@ src/coro/fcontext.lo: $(BOOST_CONTEXT_ARCHIVE) tools/take-fcontext.sh
 endif
 EXTRA_DIST += tools/take-fcontext.sh
 
+# What stands before main() where the source is not to be touched: an archive of its own, for the linker has to
+# see it beside the program's objects.
+lib_LIBRARIES = libviaduct-main.a
+libviaduct_main_a_SOURCES = src/process/main/wrap_main.c
+libviaduct_main_a_CFLAGS = $(AM_CFLAGS) -fPIC
+
 include_HEADERS = include/viaduct.h
 viaductincludedir = $(includedir)/viaduct
 viaductinclude_HEADERS = $(viaduct_headers)
 nodist_viaductinclude_HEADERS = include/viaduct/version.h
 
-pkgconfig_DATA = viaduct.pc
+pkgconfig_DATA = viaduct.pc viaduct-main.pc
 dist_pkgdata_DATA = tools/viaduct-gdb.py
 
-# What was installed is enough to build and run a program: headers, library and pkg-config file.
+# What was installed is enough to build and run a program: headers, library and pkg-config files; and one that
+# does not know of process pools passes via_process_enter() all the same.
 installcheck-local:
 	PKG_CONFIG_PATH='$(DESTDIR)$(pkgconfigdir)'; export PKG_CONFIG_PATH; \
 	$(CC) $(VIA_CFLAGS) $(CFLAGS) $(LDFLAGS) -o installed-hello \
 	  `$(PKG_CONFIG) --cflags viaduct` $(srcdir)/examples/01_hello.c `$(PKG_CONFIG) --libs viaduct`
 	LD_LIBRARY_PATH='$(DESTDIR)$(libdir)' ./installed-hello | cmp - $(srcdir)/examples/01_hello.out
 	rm -f installed-hello
+	PKG_CONFIG_PATH='$(DESTDIR)$(pkgconfigdir)'; export PKG_CONFIG_PATH; \
+	$(CC) $(VIA_CFLAGS) $(CFLAGS) $(LDFLAGS) -o installed-main \
+	  `$(PKG_CONFIG) --cflags viaduct-main` $(srcdir)/examples/01_hello.c `$(PKG_CONFIG) --libs viaduct-main`
+	LD_LIBRARY_PATH='$(DESTDIR)$(libdir)' ./installed-main | cmp - $(srcdir)/examples/01_hello.out
+	$(NM) installed-main | grep -q ' T __wrap_main$$'
+	rm -f installed-main

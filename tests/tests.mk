@@ -288,10 +288,18 @@ VIA_TESTS += tests/unit/process/test_confine.tap
 tests_unit_process_test_confine_tap_SOURCES = tests/unit/process/test_confine.c
 tests_unit_process_test_confine_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_confine_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_elf.tap
+tests_unit_process_test_elf_tap_SOURCES = tests/unit/process/test_elf.c
+tests_unit_process_test_elf_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_elf_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_memory.tap
 tests_unit_process_test_memory_tap_SOURCES = tests/unit/process/test_memory.c
 tests_unit_process_test_memory_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_memory_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_name.tap
+tests_unit_process_test_name_tap_SOURCES = tests/unit/process/test_name.c
+tests_unit_process_test_name_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_name_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_numbers.tap
 tests_unit_process_test_numbers_tap_SOURCES = tests/unit/process/test_numbers.c
 tests_unit_process_test_numbers_tap_LDFLAGS = $(WRAPPING)
@@ -304,6 +312,10 @@ VIA_TESTS += tests/unit/process/test_process_pool.tap
 tests_unit_process_test_process_pool_tap_SOURCES = tests/unit/process/test_process_pool.c
 tests_unit_process_test_process_pool_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_process_pool_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_registry.tap
+tests_unit_process_test_registry_tap_SOURCES = tests/unit/process/test_registry.c
+tests_unit_process_test_registry_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_registry_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_zygote.tap
 tests_unit_process_test_zygote_tap_SOURCES = tests/unit/process/test_zygote.c
 tests_unit_process_test_zygote_tap_LDFLAGS = $(WRAPPING)
@@ -594,6 +606,7 @@ test_headers = \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
   tests/unit/process/payload_sides.h \
+  tests/unit/process/plugin_fixture.h \
   tests/unit/process/pool_fixture.h \
   tests/unit/process/zygote_fixture.h \
   tests/unit/sync/queue_fixture.h \

@@ -123,6 +123,13 @@ static void take_other(struct via__process_worker *worker, const struct via__ans
     via__process_kill(worker, VIA__KILL_SLOW_START);
 }
 
+// With everything answered the worker's words can have one value only.  A wild write that has hit these, and
+// nothing that was looked at before, is found before another call could be taken for the writer.
+static int is_sound(struct via__process_worker *worker)
+{
+    return via__channel_started(worker->channel) == 0 && !via__channel_has_answer(worker->channel);
+}
+
 // The oldest place of the window was answered, and the next one is the oldest.
 static void advance(struct via__process_worker *worker)
 {
@@ -138,6 +145,10 @@ static void advance(struct via__process_worker *worker)
     }
     if (worker->killed || worker->state != VIA__WORKER_READY)
         return;
+    if (!is_sound(worker)) {
+        via__process_kill(worker, VIA__KILL_CORRUPT);
+        return;
+    }
     worker->idle_ns = via_now_ns();
     via__list_remove(&worker->link);
     via__list_push_front(&pool->idle_workers, &worker->link);
