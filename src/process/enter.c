@@ -43,9 +43,14 @@ int via__enter_mark(enum via__copy copy, int control, char *mark, size_t capacit
         return -errno;
     if (!S_ISSOCK(st.st_mode))
         return -ENOTSOCK;
-    int bytes = snprintf(mark, capacity, MARK_NAME "=%d:%d:%llu", (int)copy, VIA__FD_CONTROL,
-                         (unsigned long long)st.st_ino);
-    return bytes >= 0 && (size_t)bytes < capacity ? 0 : -ENAMETOOLONG;
+    char text[MARK_BYTES];
+    size_t bytes = (size_t)snprintf(text, sizeof text, MARK_NAME "=%d:%d:%llu", (int)copy, VIA__FD_CONTROL,
+                                    (unsigned long long)st.st_ino) +
+                   1;
+    if (bytes > capacity)
+        return -ENAMETOOLONG;
+    memcpy(mark, text, bytes);
+    return 0;
 }
 
 static int is_mark(const char *entry)
