@@ -21,7 +21,8 @@ SCRIPT_TESTS = \
   tests/check_docs.test \
   tests/check_symbols.test \
   tests/check_style.test \
-  tests/check_gdb.test
+  tests/check_gdb.test \
+  tests/check_process_variants.test
 
 TESTS = $(SCRIPT_TESTS)
 check_PROGRAMS = tests/gdb/target

@@ -25,3 +25,6 @@ tests/process/plugin-unnamed.so: tests/process/plugin.c
 check_DATA = $(PLUGINS)
 CLEANFILES += $(PLUGINS)
 EXTRA_DIST += tests/process/plugin.c
+
+# The programs of tests/check_process_variants.test, which builds them in many ways.
+EXTRA_DIST += tests/process/variant.c tests/process/variant.h tests/process/variant_run.c tests/process/variant_globals.cc
