@@ -62,9 +62,8 @@
 #include "process/buffer.h"
 #include "process/zygote.h"
 
-#define VIA__SLOT_BITS        16 // of a serial: the place in the table; the rest tells its users apart
-#define VIA__SLOT_MASK        ((UINT64_C(1) << VIA__SLOT_BITS) - 1)
-#define VIA__PROCESS_LEVELS   3              // priorities
+#define VIA__SLOT_SHIFT       32 // of a serial: the place in the table above it, below it the worker's number
+#define VIA__PROCESS_LEVELS   3  // priorities
 #define VIA__PROCESS_LOOK_NS  (1 * VIA_MS)   // a call that runs longer is looked at
 #define VIA__PROCESS_TICK_NS  (100 * VIA_MS) // and again so often: a lost wake-up would only cost time
 #define VIA__PROCESS_KILL_NS  (1 * VIA_S)    // a killed worker is dead by then, or unkillable

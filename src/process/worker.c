@@ -257,6 +257,9 @@ static void handle_init(void)
         clear(self.answer);
     if (self.answer->status != 0)
         return;
+    // Plugins are loaded while their files can be opened.
+    if (self.config->sandbox)
+        via__directory_find_all(self.view);
     int status = via__confine_sandbox(self.config, &why);
     clear(self.answer);
     self.answer->status = status;

@@ -34,7 +34,7 @@ static size_t free_slot(const struct via__process_pool *pool)
 
 struct via__process_worker *via__process_worker_by_serial(struct via__process_pool *pool, uint64_t serial)
 {
-    size_t slot = (size_t)(serial & VIA__SLOT_MASK);
+    size_t slot = (size_t)(serial >> VIA__SLOT_SHIFT);
     struct via__process_worker *worker = slot < pool->slots ? pool->table[slot] : NULL;
     return worker && worker->serial == serial ? worker : NULL;
 }
@@ -90,7 +90,7 @@ static struct via__process_worker *new_worker(struct via__process_pool *pool, si
         return NULL;
     worker->pool = pool;
     worker->slot = slot;
-    worker->serial = slot | (uint64_t)++pool->generation << VIA__SLOT_BITS;
+    worker->serial = (uint64_t)slot << VIA__SLOT_SHIFT | ++pool->generation;
     worker->state = VIA__WORKER_STARTING;
     worker->pidfd = worker->control = -1;
     worker->born_ns = via_now_ns();

@@ -37,7 +37,7 @@ void via__name_process(const char *name, const char *suffix)
 static void name_worker(const struct via__process_config *config, uint64_t serial)
 {
     char suffix[16];
-    snprintf(suffix, sizeof suffix, "-%u", (unsigned)(serial % 1000000000));
+    snprintf(suffix, sizeof suffix, "-%u", (unsigned)(serial & UINT32_MAX));
     via__name_process(config->name, suffix);
 }
 
