@@ -388,6 +388,8 @@ static int enter_new(struct via__directory *directory, void *function, uint32_t 
     const char *name = via__registry_name(function);
     uintptr_t base = 0;
     int rc = 1;
+    if (why)
+        why->text[0] = '\0';
     if (name || via__name_base(function, &base))
         rc = add_locked(directory, function, name, base, NULL, number, why);
     return rc == 1 ? enter_with_object(directory, function, number, why) : rc;

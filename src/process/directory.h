@@ -28,7 +28,7 @@ void via__directory_free(struct via__directory *directory);
 int via__directory_fd(const struct via__directory *directory);
 
 // The number of a function, from 1 on, the same for the same function.  0; VIA_EINVAL if it cannot run apart;
-// VIA_ENOTSUP if there are too many; VIA_ENOMEM.
+// VIA_ENOTSUP if there are too many; VIA_ENOMEM; VIA_EAGAIN for want of descriptors.
 int via__directory_enter(struct via__directory *directory, void *function, uint32_t *number,
                          struct via__why *why);
 
@@ -49,7 +49,7 @@ struct via__directory_view; // the worker's
 // 0 or a negative status.  `fd` stays the caller's.
 int via__directory_map(int fd, struct via__directory_view **view);
 
-// Gives the open file of an object, or -1; it stays the giver's.
+// Gives the open file of an object, or -1; it stays the giver's, who may close it when the find is over.
 typedef int (*via__directory_object_fn)(void *arg, uint32_t object);
 
 // Finds a function.  `object_fd` is asked only for an object that is not at its path as the program has it,

@@ -3,11 +3,13 @@
 #include <config.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <viaduct/error.h>
 
@@ -22,7 +24,7 @@ struct met {
     uintptr_t base;
     int is_found;
     int has_file;
-    int fd; // its file, if it has one
+    int fd; // its file, if it has one: until it is found
 };
 
 struct via__directory_view {
@@ -99,6 +101,24 @@ static int find_by_name(const struct via__directory_view *view, uint32_t place, 
                           name);
 }
 
+// Keeps a file that was given, since it may be gone when the object is looked for again.
+static int keep_file(struct met *met, uint32_t object, via__directory_object_fn object_fd, void *arg)
+{
+    int given = object_fd ? object_fd(arg, object) : -1;
+    met->fd = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 0) : -1;
+    met->has_file = met->fd >= 0;
+    return met->has_file;
+}
+
+static void keep_base(struct met *met, uintptr_t base)
+{
+    if (met->has_file)
+        close(met->fd);
+    met->has_file = 0;
+    met->is_found = 1;
+    met->base = base;
+}
+
 // Finds the first function of an object, and so the object.
 static int meet(const struct via__directory_view *view, const struct via__directory_function *record,
                 struct met *met, via__directory_object_fn object_fd, void *arg, void **function,
@@ -111,16 +131,10 @@ static int meet(const struct via__directory_view *view, const struct via__direct
         return via__why(why, VIA_ENOENT, "the directory of functions is not in order");
     int rc = via__name_find(&object.identity, is_program, path, met->has_file ? met->fd : -1, record->offset,
                             function, why);
-    if (rc < 0 && !is_program && !met->has_file && object_fd) {
-        met->fd = object_fd(arg, record->object);
-        met->has_file = met->fd >= 0;
-        if (met->has_file)
-            rc = via__name_find(&object.identity, 0, path, met->fd, record->offset, function, why);
-    }
-    if (rc == 0) {
-        met->is_found = 1;
-        met->base = (uintptr_t)*function - (uintptr_t)record->offset;
-    }
+    if (rc < 0 && !is_program && !met->has_file && keep_file(met, record->object, object_fd, arg))
+        rc = via__name_find(&object.identity, 0, path, met->fd, record->offset, function, why);
+    if (rc == 0)
+        keep_base(met, (uintptr_t)*function - (uintptr_t)record->offset);
     return rc;
 }
 
@@ -151,6 +165,8 @@ int via__directory_find(struct via__directory_view *view, uint32_t number, via__
         *function = view->functions[number];
         return 0;
     }
+    if (why)
+        why->text[0] = '\0';
     // Acquire: with the release in add_function() of directory.c, where the record was completed.
     uint32_t count = atomic_load_explicit(&view->memory->functions, memory_order_acquire);
     if (number == 0 || number > count || number > VIA__DIRECTORY_FUNCTIONS)

@@ -188,9 +188,11 @@ const char *via__enter_program(void)
     return via__enter_choose(honest_exe(), started_by);
 }
 
-static int not_this_program(struct via__why *why)
+static int cannot_start(int error, struct via__why *why)
 {
     char exe[256];
+    if (error == EMFILE || error == ENFILE || error == ENOMEM)
+        return via__why(why, VIA_EAGAIN, "the system refused a descriptor: %s", strerror(error));
     ssize_t bytes = readlink(honest_exe(), exe, sizeof exe - 1);
     exe[bytes > 0 ? bytes : 0] = '\0';
     return via__why(why, VIA_ESETUP,
@@ -216,5 +218,6 @@ int via__enter_check(struct via__why *why)
     if (access("/proc/self/maps", F_OK) < 0)
         return via__why(why, VIA_ESETUP,
                         "/proc is not mounted: worker processes cannot be started without it");
-    return via__enter_program() ? 0 : not_this_program(why);
+    errno = 0;
+    return via__enter_program() ? 0 : cannot_start(errno, why);
 }

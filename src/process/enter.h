@@ -41,7 +41,8 @@ const char *via__enter_choose(const char *exe, const char *started_by);
 
 // Before anything is started: whether copies of this program can be.  In a copy that has not followed its
 // mark it does not return.  0; VIA_ESETUP with what to do: via_process_enter() was not called here, /proc is
-// missing, or /proc/self/exe is not this program (ld.so, valgrind, an emulator).
+// missing, or /proc/self/exe is not this program (ld.so, valgrind, an emulator); VIA_EAGAIN for want of
+// descriptors.
 int via__enter_check(struct via__why *why);
 
 // What via_process_enter() goes to in a copy; defined by the modules that do it.  Neither returns.

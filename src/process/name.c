@@ -108,38 +108,55 @@ static int is_mapped_file(int fd, const struct mapping *mapping, const struct vi
     return via__elf_file_identity(fd, &there) == 0 && via__identity_equal(&there, identity);
 }
 
-// Opens a path if the mapped file is there; else -1.
+// Whether something could not be opened because the process or the system has too much open.
+static int is_exhausted(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+}
+
+// Opens a path if the mapped file is there; else -1, or VIA_EAGAIN if that cannot be told.
 static int open_if_mapped(const char *path, const struct mapping *mapping,
                           const struct via__identity *identity)
 {
-    int fd = *path ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    if (fd >= 0 && !is_mapped_file(fd, mapping, identity)) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    if (!*path)
+        return -1;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return is_exhausted() ? VIA_EAGAIN : -1;
+    if (is_mapped_file(fd, mapping, identity))
+        return fd;
+    close(fd);
+    return -1;
 }
 
-// Opens the object's file wherever it can still be had; the last way is for the privileged only.
-static void open_file(const struct via__loaded *loaded, const void *address, struct via__object *object)
+// Opens the object's file wherever it can still be had; the last way is for the privileged only.  0, or
+// VIA_EAGAIN.
+static int open_file(const struct via__loaded *loaded, const void *address, struct via__object *object)
 {
     struct mapping mapping = {0};
     char link[64];
-    if (!find_mapping(address, &mapping, object->path))
+    errno = 0;
+    if (!find_mapping(address, &mapping, object->path)) {
+        if (is_exhausted())
+            return VIA_EAGAIN;
         snprintf(object->path, sizeof object->path, "%s", loaded->name);
-    object->fd = open_if_mapped(object->path, &mapping, &object->identity);
-    if (object->fd < 0)
-        object->fd = open_if_mapped(loaded->name, &mapping, &object->identity);
+    }
     snprintf(link, sizeof link, "/proc/self/map_files/%lx-%lx", (unsigned long)mapping.from,
              (unsigned long)mapping.to);
-    if (object->fd < 0)
-        object->fd = open_if_mapped(link, &mapping, &object->identity);
+    const char *const paths[] = {object->path, loaded->name, link};
+    int fd = -1;
+    for (int i = 0; fd == -1 && i < 3; i++)
+        fd = open_if_mapped(paths[i], &mapping, &object->identity);
+    if (fd == VIA_EAGAIN)
+        return VIA_EAGAIN;
+    object->fd = fd;
+    return 0;
 }
 
 // ---- pins ----
 
-// The loader knows what it has by name, whatever is at that path now.  An object that it does not give by its
-// name it never unloads (the kernel's own, one of another C library's).
+// The loader knows what it has by name, whatever is at that path now.  An object that it does not give by
+// its name it never unloads (the kernel's own, one of another C library's).
 static void *pin(const void *address, const struct via__loaded *loaded)
 {
     struct via__loaded now;
@@ -189,8 +206,11 @@ int via__name_of(const void *address, struct via__object *object, uint64_t *offs
     object->fd = -1;
     object->path[0] = '\0';
     via__elf_identity(&loaded, &object->identity);
-    if (!loaded.is_program)
-        open_file(&loaded, address, object);
+    if (!loaded.is_program && open_file(&loaded, address, object) < 0) {
+        via__why(why, VIA_EAGAIN, "the file of %s cannot be opened now: %m", loaded.name);
+        via__name_release(-1, handle);
+        return VIA_EAGAIN;
+    }
     *offset = (uintptr_t)address - loaded.base;
     return 0;
 }

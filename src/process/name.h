@@ -29,7 +29,7 @@ int via__name_base(const void *address, uintptr_t *base);
 // Program's side: finds the object whose code holds `address`, and the offset in it.  Opens `object->fd` and
 // pins the object; via__name_release() undoes both.  Not to be called with a lock held, since the loader has
 // one of its own, under which it runs code of the program.
-// 0; VIA_EINVAL if it is no code of an ELF object; VIA_ENOMEM; another negative errno.
+// 0; VIA_EINVAL if it is no code of an ELF object; VIA_EAGAIN for want of descriptors.
 int via__name_of(const void *address, struct via__object *object, uint64_t *offset, struct via__why *why);
 void via__name_release(int fd, void *pin);
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include <viaduct/error.h>
@@ -251,6 +252,43 @@ static int find_no_plugin(void *arg)
     return via__directory_find(view, 1, NULL, NULL, &function, &why) != VIA_ENOENT || !*why.text;
 }
 
+/* The giver has the file once, and closes it; the first try is one that fails for want of descriptors. */
+static int give_file_once(void *arg, uint32_t object)
+{
+    int given = give_file(arg, object);
+    plugin.object_fd = -1;
+    return given;
+}
+
+static void allow_descriptors(rlim_t count)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        _exit(110);
+    limit.rlim_cur = count ? count : limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        _exit(111);
+}
+
+static int find_plugin_twice(void *arg)
+{
+    void *function = NULL;
+    int given = plugin.object_fd;
+    via__directory_free(directory);
+    dlclose(plugin.handle);
+    struct via__directory_view *view = view_of(plugin.view_fd);
+    allow_descriptors(16);
+    if (via__directory_find(view, 2, give_file_once, &plugin, &function, &why) != VIA_ENOENT)
+        return 101;
+    close(given);
+    allow_descriptors(0);
+    int before = via_test_descriptors();
+    if (via__directory_find(view, 2, give_file_once, &plugin, &function, &why) < 0)
+        return 102;
+    (void)arg;
+    return answer_of(function) == 1200 && via_test_descriptors() == before && plugin.asked == 1 ? 0 : 103;
+}
+
 static void open_plugin_case(const char *name, int version)
 {
     enter_directory();
@@ -299,6 +337,43 @@ TEST(the_file_of_a_replaced_plugin_is_asked_for_once)
     put_plugin("plugin-changed.so", "a.so");
     ck_assert_int_eq(via_test_fork(find_plugin, NULL), 1);
     close_plugin_case();
+}
+
+TEST(a_file_that_was_given_is_kept_until_the_plugin_is_there)
+{
+    open_plugin_case("plugin.so", 1);
+    put_plugin("plugin-changed.so", "a.so");
+    ck_assert_int_eq(via_test_fork(find_plugin_twice, NULL), 0);
+    close_plugin_case();
+}
+
+/* A function must not be entered for good without the file that a worker may need. */
+static int enter_without_descriptors(void *handle)
+{
+    uint32_t number = 77;
+    int limit = 3;
+    while (fcntl(limit, F_GETFD) >= 0)
+        limit++;
+    allow_descriptors((rlim_t)limit);
+    if (via__directory_enter(directory, shown_function(handle), &number, &why) != VIA_EAGAIN || number != 77)
+        return 1;
+    if (!strstr(why.text, "cannot be opened now"))
+        return 2;
+    allow_descriptors(0);
+    if (via__directory_enter(directory, shown_function(handle), &number, &why) < 0 || number != 1)
+        return 3;
+    return via__directory_object_fd(directory, 1) < 0;
+}
+
+TEST(want_of_descriptors_is_told_and_passes)
+{
+    enter_directory();
+    open_directory();
+    void *handle = load_plugin(put_plugin("plugin.so", "a.so"));
+    ck_assert_int_eq(via_test_fork(enter_without_descriptors, handle), 0);
+    dlclose(handle);
+    via__directory_free(directory);
+    leave_directory();
 }
 
 TEST(a_replaced_plugin_without_its_file_is_told)
@@ -467,8 +542,9 @@ TEST_MAIN("process/directory", functions_are_numbered_from_one_on_and_once,
           a_registered_function_is_found_by_its_name, a_registered_function_need_not_be_in_an_object,
           what_cannot_run_apart_is_refused, a_plugin_is_loaded_from_its_path,
           a_plugin_without_a_build_id_is_loaded_from_its_path,
-          the_file_of_a_replaced_plugin_is_asked_for_once, a_replaced_plugin_without_its_file_is_told,
-          an_entered_plugin_stays_while_the_directory_is_there, the_memory_is_written_by_nobody_else,
-          what_is_no_directory_is_not_mapped, nonsense_in_the_memory_is_told,
-          there_is_room_for_so_many_functions_and_no_more,
+          the_file_of_a_replaced_plugin_is_asked_for_once,
+          a_file_that_was_given_is_kept_until_the_plugin_is_there, want_of_descriptors_is_told_and_passes,
+          a_replaced_plugin_without_its_file_is_told, an_entered_plugin_stays_while_the_directory_is_there,
+          the_memory_is_written_by_nobody_else, what_is_no_directory_is_not_mapped,
+          nonsense_in_the_memory_is_told, there_is_room_for_so_many_functions_and_no_more,
           threads_that_enter_the_same_functions_get_the_same_numbers)

@@ -14,6 +14,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -140,6 +141,29 @@ TEST(the_program_that_has_entered_may_start_copies)
     ck_assert_str_eq(via__enter_program(), "/proc/self/exe");
 }
 
+/* Not mistaken for a program of which copies cannot be started. */
+static int check_without_descriptors(void *arg)
+{
+    struct rlimit limit;
+    int first = 3;
+    (void)arg;
+    while (fcntl(first, F_GETFD) >= 0)
+        first++;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 1;
+    limit.rlim_cur = (rlim_t)first;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return 2;
+    return via__enter_check(&why) != VIA_EAGAIN || !strstr(why.text, "refused a descriptor");
+}
+
+TEST(want_of_descriptors_is_told_as_such)
+{
+    if (!can_start())
+        return;
+    ck_assert_int_eq(via_test_fork(check_without_descriptors, NULL), 0);
+}
+
 TEST(a_marked_copy_goes_to_its_role_and_passes_nothing_on)
 {
     if (!can_start())
@@ -263,6 +287,7 @@ TEST(only_this_program_is_started)
 int main(int argc, char **argv)
 {
     const TTest *const tests[] = {the_program_that_has_entered_may_start_copies,
+                                  want_of_descriptors_is_told_as_such,
                                   a_marked_copy_goes_to_its_role_and_passes_nothing_on,
                                   a_stale_or_forged_mark_is_taken_away_and_ignored,
                                   a_copy_that_walks_past_the_line_says_so_and_ends,
