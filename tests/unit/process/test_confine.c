@@ -70,12 +70,13 @@ static int confine_and_act(void *arg)
 
 static int has_filters(void)
 {
-    return via__confine_can_filter();
+    return !via_test_under_valgrind() && via__confine_can_filter();
 }
 
+/* ThreadSanitizer keeps a thread of its own, which the rules for files would not reach. */
 static int has_file_rules(void)
 {
-    return via__confine_files_version() > 0;
+    return !UNDER_THREAD_SANITIZER && !via_test_under_valgrind() && via__confine_files_version() > 0;
 }
 
 /* What comes of doing something under some flags, with files allowed below `here` if that is there. */
@@ -140,7 +141,7 @@ TEST(no_network_kills_who_opens_a_socket_of_one)
     ck_assert_int_eq(under(VIA_SANDBOX_NO_NETWORK, open_internet), -SIGSYS);
     ck_assert_int_eq(under(VIA_SANDBOX_NO_NETWORK, open_packet), -SIGSYS);
     ck_assert_int_eq(under(VIA_SANDBOX_NO_NETWORK, open_local), 0);
-    ck_assert_int_eq(under(VIA_SANDBOX_STRICT & ~VIA_SANDBOX_NO_NETWORK, open_internet), 0);
+    ck_assert_int_eq(under(VIA_SANDBOX_NO_EXEC | VIA_SANDBOX_NO_TRACE, open_internet), 0);
 }
 
 /* ---- other programs ---- */
@@ -176,7 +177,7 @@ TEST(no_exec_kills_who_executes)
     ck_assert_int_eq(under(VIA_SANDBOX_NO_EXEC, execute), -SIGSYS);
     ck_assert_int_eq(under(VIA_SANDBOX_NO_EXEC, execute_descriptor), -SIGSYS);
     ck_assert_int_eq(under(VIA_SANDBOX_NO_EXEC, fork_and_wait), 0);
-    ck_assert_int_eq(under(VIA_SANDBOX_NO_NETWORK | VIA_SANDBOX_READ_ONLY, execute), 0);
+    ck_assert_int_eq(under(VIA_SANDBOX_NO_NETWORK | VIA_SANDBOX_NO_TRACE, execute), 0);
 }
 
 /* ---- other processes ---- */
@@ -539,6 +540,8 @@ static int look_at_limits(void)
 TEST(limits_are_set_for_good)
 {
     struct attempt attempt = {.act = look_at_limits};
+    if (via_test_under_valgrind())
+        return; /* whose limits it would see */
     attempt.options.limits = (struct via_process_limits){.cpu_ns = VIA_S + 1, .files = 32};
     ck_assert_int_eq(via_test_fork(confine_and_act, &attempt), 0);
 }
@@ -564,6 +567,8 @@ static int look_at_lowered(void)
 TEST(limits_that_are_not_asked_for_stay_and_none_is_raised_beyond_the_programs)
 {
     struct attempt attempt = {.act = look_at_untouched};
+    if (via_test_under_valgrind())
+        return; /* whose limits it would see */
     attempt.options.limits.core_bytes = 4096;
     ck_assert_int_eq(via_test_fork(limit_low, &attempt), 0);
     attempt.act = look_at_lowered;
@@ -589,7 +594,7 @@ static int share_memory(void)
 TEST(a_limit_of_memory_is_one_of_private_memory)
 {
     struct attempt attempt = {.act = take_memory};
-    if (UNDER_SANITIZER)
+    if (UNDER_SANITIZER || via_test_under_valgrind())
         return;
     ck_assert_int_eq(via_test_fork(confine_and_act, &attempt), 0);
     attempt.options.limits.data_bytes = 32 << 20;
