@@ -47,6 +47,7 @@ struct shared_channel {
     uint32_t knocks;
     uint32_t arm;
     uint32_t woken; // the generation of B's that was woken last
+    uint32_t tail;  // B's, as seen and checked last
     uint8_t cancelled[VIA__CHANNEL_SLOTS];
 };
 
@@ -157,7 +158,7 @@ static int start_at(struct via__channel *channel, const struct via__channel_fds 
 {
     struct via__shared_orders *orders = shared_of(channel)->orders;
     int fd = worker->fds[VIA__SHARED_FD_ANSWERS];
-    orders->first = place;
+    orders->first = shared_of(channel)->tail = place;
     // Relaxed: the worker has not been born.
     atomic_store_explicit(&orders->tail, place, memory_order_relaxed);
     if (pwrite(fd, &place, sizeof place, offsetof(struct via__shared_answers, tail)) < 0 ||
@@ -216,22 +217,33 @@ static void copy_in(void *to, const void *from, size_t bytes)
     typedef uint64_t word_of_any __attribute__((may_alias));
     const word_of_any *at = from;
     for (size_t done = 0; done < bytes; done += sizeof(uint64_t)) {
-        // Relaxed: the acquire in take() orders all of an answer; what a rogue worker writes has no order.
+        // Relaxed: the acquire in look_for_answers() orders it all; what a rogue worker writes has no order.
         uint64_t word = __atomic_load_n(at++, __ATOMIC_RELAXED);
         memcpy((char *)to + done, &word, sizeof word);
     }
+}
+
+// Looks how many answers there are; only when those seen before were taken, since the worker writes the word.
+static int look_for_answers(struct shared_channel *shared)
+{
+    struct via__channel *channel = &shared->base;
+    if (shared->tail != channel->taken)
+        return 1;
+    // Acquire: pairs with the store of `tail` in send_answer() in port_shared.c, so the answers are complete.
+    uint32_t tail = atomic_load_explicit(&shared->answers->tail, memory_order_acquire);
+    if (tail - channel->taken > channel->shown - channel->taken)
+        return VIA_ECORRUPT;
+    shared->tail = tail;
+    return tail != channel->taken;
 }
 
 static int take(struct via__channel *channel, uint64_t number, struct via__answer *answer)
 {
     struct shared_channel *shared = shared_of(channel);
     const struct via__answer *slot = &shared->answers->answers[via__slot_of(channel->taken)];
-    // Acquire: pairs with the store of `tail` in send_answer() in port_shared.c, so the answer is complete.
-    uint32_t tail = atomic_load_explicit(&shared->answers->tail, memory_order_acquire);
-    if (tail == channel->taken)
-        return 0;
-    if (tail - channel->taken > channel->shown - channel->taken)
-        return VIA_ECORRUPT;
+    int there = look_for_answers(shared);
+    if (there <= 0)
+        return there;
     copy_in(answer, slot, VIA__ANSWER_HEAD);
     uint64_t used = via__answer_used(answer);
     if (used > VIA__ANSWER_INLINE)

@@ -48,6 +48,7 @@ struct socket_channel {
     int fd;
     int is_gone;    // the worker's end, and all that it sent was read
     int is_corrupt; // a frame that was read is impossible
+    int is_full;    // the socket did not take all that was to be sent
     uint32_t started;
     uint32_t seen; // place after the last answer that is in `in`
     struct via__order next;
@@ -107,7 +108,8 @@ static void send_waiting(struct socket_channel *sock)
                             MSG_DONTWAIT | MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR)
             continue;
-        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS))
+        sock->is_full = sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS);
+        if (sock->is_full)
             return;
         // Nobody reads any more: what waits is dropped, and reading will tell that the worker is gone.
         size_t done = sent < 0 ? sock->out_to - sock->out_from : (size_t)sent;
@@ -296,7 +298,8 @@ static int deliver(struct socket_channel *sock, uint64_t number, struct via__ans
 static int take(struct via__channel *channel, uint64_t number, struct via__answer *answer)
 {
     struct socket_channel *sock = socket_of(channel);
-    send_waiting(sock);
+    if (sock->is_full)
+        send_waiting(sock);
     do {
         if (sock->seen != channel->taken)
             return deliver(sock, number, answer);
