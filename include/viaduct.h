@@ -29,6 +29,7 @@
 #include <viaduct/loop.h>
 #include <viaduct/map.h>
 #include <viaduct/outcome.h>
+#include <viaduct/plain.h>
 #include <viaduct/portal.h>
 #include <viaduct/process_pool.h>
 #include <viaduct/process_report.h>

@@ -21,6 +21,7 @@ viaduct_headers = \
   include/viaduct/loop.h \
   include/viaduct/map.h \
   include/viaduct/outcome.h \
+  include/viaduct/plain.h \
   include/viaduct/portal.h \
   include/viaduct/process_pool.h \
   include/viaduct/process_report.h \

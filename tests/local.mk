@@ -22,6 +22,7 @@ SCRIPT_TESTS = \
   tests/check_symbols.test \
   tests/check_style.test \
   tests/check_gdb.test \
+  tests/check_plain.test \
   tests/check_process_variants.test
 
 TESTS = $(SCRIPT_TESTS)
