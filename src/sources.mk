@@ -188,6 +188,8 @@ libviaduct_process_la_SOURCES = \
   src/process/pantry.c \
   src/process/pantry.h \
   src/process/payload.h \
+  src/process/pointers.c \
+  src/process/pointers.h \
   src/process/pool.h \
   src/process/pool_end.c \
   src/process/pool_submit.c \

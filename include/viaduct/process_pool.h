@@ -176,6 +176,9 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * via_outcome::process says the rest.  Calls that had not started go on elsewhere, and none is started twice
  * unless via_call::retries allows it.
  *
+ * In debug mode (VIADUCT_DEBUG=1 in the environment) the log hook is told of inputs that seem to hold a
+ * pointer.
+ *
  * - Ownership: copies `options`; gives a reference.  Pins `options->loop`, and when that closes the pool is
  *   served by a thread of its own.
  * - Threads: any; with a loop, that loop's.

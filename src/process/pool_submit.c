@@ -10,7 +10,9 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "executor/buffer.h"
+#include "process/pointers.h"
 #include "process/pool.h"
 
 void via__process_lock(struct via__process_pool *pool)
@@ -243,6 +245,17 @@ static int take_in(struct via__process_pool *pool, struct via__pcall *call, enum
     return 0;
 }
 
+// In debug mode: a pointer among the input is most likely a mistake.
+static void warn_of_pointers(const struct via__call_extra *extra)
+{
+    long at = via__pointers_find(extra->in, extra->in_bytes);
+    if (at >= 0)
+        via__log(VIA_LOG_DEBUG,
+                 "the input of %s (%p) seems to hold a pointer at byte %ld, which means nothing in "
+                 "another process",
+                 extra->name ? extra->name : "a call", (void *)(uintptr_t)extra->bytes_fn, at);
+}
+
 int via__process_submit(via_executor *executor, via_cfuture *cf, enum via__submit how)
 {
     struct via__process_pool *pool = via__process_pool_of(executor);
@@ -255,6 +268,8 @@ int via__process_submit(via_executor *executor, via_cfuture *cf, enum via__submi
     struct via__pcall *call = new_call(cf, extra);
     if (!call)
         return VIA_ENOMEM;
+    if (pool->base.debug)
+        warn_of_pointers(extra);
     int named =
         via__directory_enter(pool->directory, (void *)(uintptr_t)extra->bytes_fn, &call->function, &why);
     via__process_lock(pool);
