@@ -79,9 +79,12 @@ int via__fds_receive(int socket, void *message, size_t capacity, int *fds, int *
     struct msghdr header = {
         .msg_iov = &part, .msg_iovlen = 1, .msg_control = room, .msg_controllen = sizeof room};
     ssize_t got;
+    int is_reset = 0;
+    // A peer that closes with messages unread resets the connection, and the kernel tells that once, before
+    // what the peer had sent.  That comes first all the same; then comes the end.
     do
         got = recvmsg(socket, &header, MSG_CMSG_CLOEXEC | (how == VIA__FDS_NOW ? MSG_DONTWAIT : 0));
-    while (got < 0 && errno == EINTR);
+    while (got < 0 && (errno == EINTR || (errno == ECONNRESET && !is_reset++)));
     if (got < 0)
         return errno == EWOULDBLOCK ? VIA_EAGAIN : -errno;
     *count = detach(&header, fds);
