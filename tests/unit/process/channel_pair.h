@@ -270,7 +270,8 @@ static inline void pair_expect_echo(struct pair *pair, const void *in, size_t by
     ck_assert_int_eq(pair_take(pair, &answer), 1);
     ck_assert_uint_eq(answer.flags, 0);
     ck_assert_uint_eq(answer.out_bytes, bytes);
-    ck_assert_mem_eq(answer.out, in, bytes);
+    if (bytes > 0)
+        ck_assert_mem_eq(answer.out, in, bytes);
 }
 
 static inline void pair_open_gate(struct pair *pair)
