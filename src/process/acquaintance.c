@@ -6,9 +6,10 @@
  * until the worker was told to forget it.
  *
  * Answers.  The worker's memory files are *offers*, mapped once and kept.  An offer is idle, which is to say
- * the worker's to use, until an answer names it; then it is lent to whoever has the answer, then returned,
- * and idle again when the worker was told.  What the program notes of an offer stands in a private page in
- * front of its mapping, where the worker cannot write and an address alone leads.
+ * the worker's to use, until an answer names it.  A small answer is copied, and the worker may use the offer
+ * again when the next order says that the answer was taken.  For a larger one the offer is lent to whoever
+ * has the answer, then returned, and idle again when the worker was told.  What the program notes of an offer
+ * stands in a private page in front of its mapping, where the worker cannot write and an address alone leads.
  *
  * Releasing.  Whoever releases an answer pushes its offer on the stack of `struct returns`, which lives as
  * long as the acquaintance and every lent offer; settling takes the whole stack.  When the acquaintance goes
@@ -263,21 +264,12 @@ static int drain(struct via__acquaintance *acquaintance, uint64_t number, struct
 
 // ---- answers ----
 
-static void push_returned(struct via__acquaintance *acquaintance, struct offer *offer)
-{
-    offer->state = OFFER_RETURNED;
-    offer->next = acquaintance->returned;
-    acquaintance->returned = offer;
-}
-
-// The offer has served: it is the worker's again, or gone.
+// The answer was copied, and the offer is idle at once: the worker learns of it by the next order.
 static void offer_served(struct via__acquaintance *acquaintance, struct offer *offer)
 {
     // Relaxed: the lock of the pool orders it.
-    if (!atomic_load_explicit(&offer->is_last, memory_order_relaxed)) {
-        push_returned(acquaintance, offer);
+    if (!atomic_load_explicit(&offer->is_last, memory_order_relaxed))
         return;
-    }
     via__numbers_remove(&acquaintance->offers, offer->number);
     acquaintance->idle--;
     unmap(offer);
@@ -340,14 +332,19 @@ int via__acquaintance_answer(struct via__acquaintance *acquaintance, uint64_t nu
         refuse(acquaintance, number, status);
     if (status < 0)
         return status;
-    void *copy = bytes && bytes <= VIA__ANSWER_COPIED ? malloc((size_t)bytes) : NULL;
+    if (bytes > VIA__ANSWER_COPIED) {
+        *value = lend(acquaintance, offer);
+        *destroy = release_answer;
+        return 0;
+    }
+    void *copy = bytes ? malloc((size_t)bytes) : NULL;
     if (copy)
         memcpy(copy, data_of(offer), (size_t)bytes);
-    *destroy = copy ? free : bytes ? release_answer : NULL;
-    // Memory that ran out is a reason to show the answer instead.
-    *value = copy || !bytes ? copy : lend(acquaintance, offer);
-    if (copy || !bytes)
-        offer_served(acquaintance, offer);
+    offer_served(acquaintance, offer);
+    if (bytes && !copy)
+        return VIA_ENOMEM;
+    *value = copy;
+    *destroy = copy ? free : NULL;
     return 0;
 }
 
@@ -465,7 +462,10 @@ int via__acquaintance_send_object(struct via__acquaintance *acquaintance, uint32
 static void collect(struct via__acquaintance *acquaintance)
 {
     // Acquire, with the release of the exchange in release_answer().
-    struct offer *offer = atomic_exchange_explicit(&acquaintance->returns->top, NULL, memory_order_acquire);
+    struct offer *offer = NULL;
+    // Relaxed: what comes just now comes the next time.
+    if (atomic_load_explicit(&acquaintance->returns->top, memory_order_relaxed))
+        offer = atomic_exchange_explicit(&acquaintance->returns->top, NULL, memory_order_acquire);
     while (offer) {
         struct offer *next = offer->next;
         // Relaxed: the lock of the pool orders it.
@@ -473,7 +473,9 @@ static void collect(struct via__acquaintance *acquaintance)
             unmap(offer);
         } else {
             acquaintance->idle++;
-            push_returned(acquaintance, offer);
+            offer->state = OFFER_RETURNED;
+            offer->next = acquaintance->returned;
+            acquaintance->returned = offer;
         }
         offer = next;
     }
@@ -559,18 +561,22 @@ static int tell_gone(struct via__acquaintance *acquaintance)
     return due;
 }
 
-int via__acquaintance_settle(struct via__acquaintance *acquaintance)
+int via__acquaintance_tell(struct via__acquaintance *acquaintance)
 {
-    struct offer *none;
-    if (acquaintance->is_corrupt)
-        return VIA_ECORRUPT;
     collect(acquaintance);
-    if (acquaintance->offers.count && drain(acquaintance, 0, &none) < 0)
-        return VIA_ECORRUPT;
     int due = tell_gone(acquaintance);
     if (acquaintance->returned)
         due |= tell_returned(acquaintance);
     return due;
+}
+
+int via__acquaintance_settle(struct via__acquaintance *acquaintance)
+{
+    struct offer *none;
+    collect(acquaintance);
+    if (acquaintance->is_corrupt || (acquaintance->offers.count && drain(acquaintance, 0, &none) < 0))
+        return VIA_ECORRUPT;
+    return via__acquaintance_tell(acquaintance);
 }
 
 // ---- life ----

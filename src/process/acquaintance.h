@@ -38,12 +38,17 @@ int via__acquaintance_send_object(struct via__acquaintance *acquaintance, uint32
 
 // Gives an answer that lies in the worker's memory: its address, and the function that releases it, which any
 // thread may call with that address.  NULL and NULL for an answer without bytes.  0; VIA_ECORRUPT, also if
-// the descriptor never came; VIA_EAGAIN or VIA_ENOMEM if it came and this process had no room for it.
+// the descriptor never came; VIA_EAGAIN or VIA_ENOMEM if this process has no room for it.
 int via__acquaintance_answer(struct via__acquaintance *acquaintance, uint64_t number, uint64_t bytes,
                              void **value, void (**destroy)(void *value));
 
-// Tells the worker what it may forget or use again: 1 if it should look at its control socket soon, so that a
-// knock is due; 0; VIA_ECORRUPT if it has sent nonsense.
+// Tells the worker what it may forget, and which answers shown in place were released, so that it uses their
+// memory again: for each order, since new memory costs far more.  1 if it should look at its control socket
+// soon, so that a knock is due; or 0.
+int via__acquaintance_tell(struct via__acquaintance *acquaintance);
+
+// The same now and then, and takes in what the worker gives up.  Besides, VIA_ECORRUPT if it has sent
+// nonsense.
 int via__acquaintance_settle(struct via__acquaintance *acquaintance);
 
 // How much of the worker's memory is mapped here for answers, in bytes.

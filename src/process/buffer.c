@@ -338,13 +338,6 @@ size_t via__buffer_cache_held(const struct via__buffer_cache *cache)
     return atomic_load_explicit(&cache->held, memory_order_relaxed);
 }
 
-// Pools have one, where there are any.
-__attribute__((weak)) struct via__buffer_cache *via__process_pool_cache(via_executor *executor)
-{
-    (void)executor;
-    return NULL;
-}
-
 int via_buffer_new(via_executor *executor, size_t bytes, unsigned flags, via_buffer **buffer)
 {
     return via__buffer_take(executor ? via__process_pool_cache(executor) : NULL, bytes, flags, buffer);

@@ -50,7 +50,8 @@ enum via__order_flags {
 struct via__order {
     uint64_t number; // random, of the order: an answer must repeat it
     uint32_t function;
-    uint16_t kind, flags;
+    uint8_t kind, flags;
+    uint16_t taken; // how many of the worker's answers the program had taken when it pushed this
     uint64_t in_bytes;
     uint64_t buffer; // number of the buffer with the input
     uint64_t out_max;

@@ -127,8 +127,8 @@ static void fill_call(struct via__process_worker *worker, const struct via__pcal
     const struct via__call_extra *extra = call->extra;
     order->function = call->function;
     order->kind = VIA__ORDER_CALL;
-    order->flags = (uint16_t)((extra->flags & VIA_CALL_MEASURED ? VIA__ORDER_MEASURE : 0) |
-                              (pool->options.max_worker_bytes ? VIA__ORDER_SIZE : 0));
+    order->flags = (uint8_t)((extra->flags & VIA_CALL_MEASURED ? VIA__ORDER_MEASURE : 0) |
+                             (pool->options.max_worker_bytes ? VIA__ORDER_SIZE : 0));
     order->in_bytes = extra->in_bytes;
     order->out_max = pool->options.max_out_bytes;
     order->cpu_ns = pool->options.limits.call_cpu_ns;
@@ -167,7 +167,10 @@ static void give(struct via__process_worker *worker, struct via__pcall *call)
     int was_idle = via__worker_pending(worker) == 0;
     make_busy(worker);
     order->number = next_number(pool);
+    order->taken = (uint16_t)worker->head;
     fill_call(worker, call, order);
+    if (via__acquaintance_tell(worker->known) > 0)
+        via__channel_knock(worker->channel);
     call->state = VIA__PCALL_GIVEN;
     call->worker = worker;
     call->is_alone = depth == 1;
@@ -236,7 +239,8 @@ void via__process_order(struct via__process_worker *worker, enum via__order_kind
     order->function = 0;
     if (fn)
         (void)via__directory_enter(pool->directory, (void *)(uintptr_t)fn, &order->function, &why);
-    order->kind = (uint16_t)kind;
+    order->kind = (uint8_t)kind;
+    order->taken = (uint16_t)worker->head;
     order->flags = in ? VIA__ORDER_IN_BUFFER : 0;
     order->in_bytes = via_buffer_bytes(in);
     order->buffer = in ? via__buffer_number(in) : 0;

@@ -6,9 +6,10 @@
  * the function write to is opened for writing while that runs.
  *
  * Shelves are memory files of the worker's for answers.  One is *current* while an order fills it; then it is
- * out with an answer until the program gives it back, and then it stands in `free`.  An answer that is out is
- * read-only here, if the program reads it in place.  What is free beyond a bound is unmapped, and the program
- * told.  A worker with very many answers out makes further shelves for one answer each.
+ * out with an answer: in `copied`, until an order says that the program has taken that answer, or with a
+ * larger one, which the program reads in place and gives back by a message, and which is read-only here
+ * meanwhile. Then it stands in `free`.  What is free beyond a bound is unmapped, and the program told.  A
+ * worker with very many answers out makes further shelves for one answer each.
  *
  * Functions may use up the worker's descriptors.  The pantry holds a spare one, and lets go of it while it
  * needs another.
@@ -45,12 +46,15 @@ struct view {
 };
 
 struct shelf {
-    struct via__list in_free; // a list of its own while it is not free
+    struct via__list link; // in `free` or `copied`, or alone
+    int is_free;
+    uint16_t turn; // of the order whose answer the program copies
     uint64_t number;
     void *data;
     size_t bytes;
     size_t asked; // of the last answer in it
     int is_last;  // for one answer
+    int is_lent;  // the program reads it in place
     int is_shut;  // read-only
 };
 
@@ -65,7 +69,9 @@ struct via__pantry {
     struct view *open; // for writing
     struct via__numbers shelves;
     struct shelf *current;
-    struct via__list free; // the one given back last first
+    uint16_t turn;           // of the order that is under way
+    struct via__list copied; // in the order of their turns
+    struct via__list free;   // the one given back last first
     size_t free_bytes;
     struct via__numbers objects; // by number + 1
     int given_fd;                // of an object that was asked for, or -1
@@ -125,9 +131,9 @@ static void on_buffer(struct via__pantry *pantry, const struct via__payload_mess
 static void tear_down(struct via__pantry *pantry, struct shelf *shelf)
 {
     via__numbers_remove(&pantry->shelves, shelf->number);
-    if (!via__list_empty(&shelf->in_free))
+    if (shelf->is_free)
         pantry->free_bytes -= shelf->bytes;
-    via__list_remove(&shelf->in_free);
+    via__list_remove(&shelf->link);
     munmap(shelf->data, shelf->bytes);
     free(shelf);
 }
@@ -144,12 +150,14 @@ static int let_go(struct via__pantry *pantry, struct shelf *shelf)
 
 static void put_back(struct via__pantry *pantry, struct shelf *shelf)
 {
-    via__list_push_front(&pantry->free, &shelf->in_free);
+    via__list_push_front(&pantry->free, &shelf->link);
+    shelf->is_free = 1;
+    shelf->is_lent = 0;
     pantry->free_bytes += shelf->bytes;
     if (shelf->is_last && let_go(pantry, shelf))
         return;
     while (pantry->free_bytes > FREE_BYTES) {
-        if (!let_go(pantry, VIA__CONTAINER_OF(pantry->free.prev, struct shelf, in_free)))
+        if (!let_go(pantry, VIA__CONTAINER_OF(pantry->free.prev, struct shelf, link)))
             return;
     }
 }
@@ -158,7 +166,7 @@ static void on_reuse(struct via__pantry *pantry, const struct via__payload_messa
 {
     for (uint32_t i = 0; i < message->count; i++) {
         struct shelf *shelf = via__numbers_find(&pantry->shelves, message->numbers[i]);
-        if (shelf && shelf != pantry->current && via__list_empty(&shelf->in_free))
+        if (shelf && shelf->is_lent)
             put_back(pantry, shelf);
     }
 }
@@ -309,7 +317,7 @@ static struct shelf *fitting(struct via__pantry *pantry, size_t bytes)
 {
     struct shelf *best = NULL;
     for (struct via__list *at = pantry->free.next; at != &pantry->free; at = at->next) {
-        struct shelf *shelf = VIA__CONTAINER_OF(at, struct shelf, in_free);
+        struct shelf *shelf = VIA__CONTAINER_OF(at, struct shelf, link);
         if (shelf->bytes >= bytes && (!best || shelf->bytes < best->bytes))
             best = shelf;
     }
@@ -317,8 +325,8 @@ static struct shelf *fitting(struct via__pantry *pantry, size_t bytes)
         return NULL;
     if (best->is_shut && mprotect(best->data, best->bytes, PROT_READ | PROT_WRITE) < 0)
         return NULL;
-    best->is_shut = 0;
-    via__list_remove(&best->in_free);
+    best->is_shut = best->is_free = 0;
+    via__list_remove(&best->link);
     pantry->free_bytes -= best->bytes;
     return best;
 }
@@ -370,7 +378,7 @@ static struct shelf *make_shelf(struct via__pantry *pantry, size_t bytes)
     struct shelf *shelf = calloc(1, sizeof *shelf);
     if (!shelf)
         return NULL;
-    via__list_init(&shelf->in_free);
+    via__list_init(&shelf->link);
     shelf->number = ++pantry->last_number;
     shelf->bytes = via__memory_class(bytes, NULL);
     shelf->is_last = pantry->shelves.count >= SHELVES_MOST;
@@ -430,19 +438,41 @@ void via__pantry_give_back(struct via__pantry *pantry, uint64_t number)
     put_back(pantry, shelf);
 }
 
+void via__pantry_taken(struct via__pantry *pantry, uint16_t taken)
+{
+    while (!via__list_empty(&pantry->copied)) {
+        struct shelf *first = VIA__CONTAINER_OF(pantry->copied.next, struct shelf, link);
+        // Never further apart than a channel has slots, so the difference tells which is first.
+        if ((int16_t)(uint16_t)(first->turn - taken) >= 0)
+            return;
+        via__list_remove(&first->link);
+        put_back(pantry, first);
+    }
+}
+
+// The answer goes to the program.
+static void send_off(struct via__pantry *pantry, struct shelf *shelf)
+{
+    if (shelf->is_last) {
+        tear_down(pantry, shelf);
+    } else if (shelf->asked > VIA__ANSWER_COPIED) {
+        shelf->is_lent = 1;
+        shelf->is_shut = mprotect(shelf->data, shelf->bytes, PROT_READ) == 0;
+    } else {
+        shelf->turn = pantry->turn;
+        via__list_push_back(&pantry->copied, &shelf->link);
+    }
+}
+
 void via__pantry_rest(struct via__pantry *pantry)
 {
-    struct shelf *shelf = pantry->current;
     if (pantry->open)
         (void)mprotect(pantry->open->data, pantry->open->bytes, PROT_READ);
+    if (pantry->current)
+        send_off(pantry, pantry->current);
     pantry->open = NULL;
     pantry->current = NULL;
-    if (!shelf)
-        return;
-    if (shelf->is_last)
-        tear_down(pantry, shelf);
-    else if (shelf->asked > VIA__ANSWER_COPIED)
-        shelf->is_shut = mprotect(shelf->data, shelf->bytes, PROT_READ) == 0;
+    pantry->turn++;
 }
 
 // ---- life ----
@@ -455,6 +485,7 @@ int via__pantry_new(int control, struct via__pantry **pantry)
     made->control = control;
     made->given_fd = made->spare_fd = -1;
     take_spare(made);
+    via__list_init(&made->copied);
     via__list_init(&made->free);
     *pantry = made;
     return 0;

@@ -40,7 +40,12 @@ int via__pantry_take(struct via__pantry *pantry, size_t bytes, const void *old, 
 // The answer did not need it after all.
 void via__pantry_give_back(struct via__pantry *pantry, uint64_t number);
 
-// The order is over and its answer filled in: nothing of its payloads is written to any more.
+// Called for every order, before it runs: the program has taken so many answers, counted from the worker's
+// first and wrapping.  What it has copied can be used again.
+void via__pantry_taken(struct via__pantry *pantry, uint16_t taken);
+
+// Called for every order, after it ran and its answer was filled in: nothing of its payloads is written to
+// any more.
 void via__pantry_rest(struct via__pantry *pantry);
 
 #endif

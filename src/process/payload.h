@@ -11,8 +11,9 @@
  * Worker to program (pantry.h, acquaintance.h).  A worker makes memory files of its own for large answers,
  * seals them, and sends the descriptor over its control socket before the answer that names it.  The program
  * checks the seals and the length before it maps them, read-only; without the seals a worker could shrink the
- * file under the program's reads.  When the answer was released the worker is told, and uses the memory
- * again.
+ * file under the program's reads.  Small answers are copied; each order says how many answers were taken, and
+ * the worker uses their memory again.  Larger ones are shown in place; when such an answer was released the
+ * worker is told by a message.
  *
  * Trust.  A number in an answer is looked up among the buffers of that worker only; its length is checked
  * against the length that fstat() told.  A writable buffer that a worker knew which has crashed or scribbled

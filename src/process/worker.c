@@ -297,6 +297,7 @@ _Noreturn static void work(const struct via__birth *birth)
     set_up(birth);
     while ((self.order = via__port_next(self.port)) != NULL) {
         self.answer = via__port_answer(self.port);
+        via__pantry_taken(self.pantry, self.order->taken);
         switch (self.order->kind) {
         case VIA__ORDER_CALL:
             handle_call();

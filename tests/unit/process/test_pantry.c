@@ -15,11 +15,12 @@
 struct pair {
     struct sides sides;
     struct via__pantry *pantry;
+    uint16_t taken; /* answers */
 };
 
 static struct pair open_pair(void)
 {
-    struct pair pair = {open_sides(256 * MIB), NULL};
+    struct pair pair = {open_sides(256 * MIB), NULL, 0};
 
     ck_assert_int_eq(via__pantry_new(pair.sides.worker, &pair.pantry), 0);
     return pair;
@@ -56,8 +57,10 @@ static void *answer(struct pair *pair, size_t bytes, const char *text, void (**d
     uint64_t number;
     void *value = NULL;
 
+    via__pantry_taken(pair->pantry, pair->taken);
     strcpy(take(pair, bytes, NULL, 0, &number), text);
     via__pantry_rest(pair->pantry);
+    pair->taken++;
     ck_assert_int_eq(via__acquaintance_answer(pair->sides.acquaintance, number, bytes, &value, destroy), 0);
     ck_assert_str_eq(value, text);
     return value;
@@ -287,6 +290,27 @@ TEST(memory_is_used_again_when_the_answer_was_released)
         answer_and_release(&pair, 10);
     ck_assert_int_eq(mappings(), before);
     ck_assert_uint_eq(via__acquaintance_held(pair.sides.acquaintance), 112 * KIB);
+    close_pair(&pair);
+}
+
+/* With orders given ahead the worker answers several before it learns that the first was copied. */
+TEST(memory_of_a_copied_answer_is_used_again_when_an_order_says_so)
+{
+    struct pair pair = open_pair();
+    uint64_t numbers[4], number;
+
+    for (int round = 0; round < 20000; round++) {
+        for (int i = 0; i < 4; i++) {
+            via__pantry_taken(pair.pantry, (uint16_t)(4 * round));
+            take(&pair, 1000, NULL, 0, &number);
+            for (int before = 0; before < i; before++)
+                ck_assert_uint_ne(number, numbers[before]);
+            numbers[i] = number;
+            via__pantry_rest(pair.pantry);
+        }
+        for (int i = 0; i < 4; i++)
+            ck_assert_uint_le(numbers[i], 4);
+    }
     close_pair(&pair);
 }
 
@@ -611,7 +635,7 @@ static int sum_in_worker(void *arg)
 TEST(a_worker_in_another_process_reads_writes_and_answers)
 {
     struct sides sides = open_sides(MIB);
-    struct pair pair = {sides, NULL};
+    struct pair pair = {sides, NULL, 0};
     via_buffer *buffer = new_buffer(MIB, VIA_BUFFER_WRITABLE);
     void *value;
     void (*destroy)(void *);
@@ -632,12 +656,13 @@ TEST_MAIN("process/pantry", a_view_shows_what_the_program_writes, a_view_for_wri
           a_worker_writes_to_a_buffer_only_while_an_order_has_it, a_buffer_that_is_gone_is_unmapped,
           a_view_waits_for_its_descriptor, a_view_does_not_wait_for_a_program_that_is_gone,
           the_file_of_an_object_is_given_and_closed, files_nobody_asked_for_are_closed_in_the_end,
-          memory_is_used_again_when_the_answer_was_released, an_answer_that_is_read_is_not_written_over,
-          an_answer_grows_with_what_stood_in_it, an_answer_moves_in_from_elsewhere,
-          memory_that_was_not_needed_is_there_for_the_next, a_large_answer_is_shut_once_it_is_given,
-          free_memory_is_bounded, memory_above_the_bound_is_not_kept_at_all,
-          a_worker_does_not_keep_very_many_answers_mapped, growing_beyond_many_answers_leaves_nothing,
-          lengths_at_the_ends_of_the_range, without_memory_the_answer_so_far_stays,
-          a_worker_without_descriptors_still_shares_memory,
+          memory_is_used_again_when_the_answer_was_released,
+          memory_of_a_copied_answer_is_used_again_when_an_order_says_so,
+          an_answer_that_is_read_is_not_written_over, an_answer_grows_with_what_stood_in_it,
+          an_answer_moves_in_from_elsewhere, memory_that_was_not_needed_is_there_for_the_next,
+          a_large_answer_is_shut_once_it_is_given, free_memory_is_bounded,
+          memory_above_the_bound_is_not_kept_at_all, a_worker_does_not_keep_very_many_answers_mapped,
+          growing_beyond_many_answers_leaves_nothing, lengths_at_the_ends_of_the_range,
+          without_memory_the_answer_so_far_stays, a_worker_without_descriptors_still_shares_memory,
           a_view_does_not_wait_for_a_descriptor_that_was_lost, a_worker_waits_while_its_socket_is_full,
           an_idle_worker_keeps_little_of_its_own, a_worker_in_another_process_reads_writes_and_answers)
