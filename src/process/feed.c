@@ -270,8 +270,8 @@ void via__process_leave(struct via__process_worker *worker, struct via__pcall *c
 
 void via__process_call_back(struct via__process_worker *worker)
 {
-    for (uint32_t i = worker->tail; i-- != worker->head + 1;) {
-        struct via__pcall *call = via__worker_place(worker, i)->call;
+    for (uint32_t behind = via__worker_pending(worker); behind > 1; behind--) {
+        struct via__pcall *call = via__worker_place(worker, worker->head + behind - 1)->call;
         if (!call || call->asked || !via__channel_cancel(worker->channel, call->place))
             continue;
         via__process_leave(worker, call);
