@@ -7,7 +7,7 @@ BENCH_NOTES =
 bench_programs =
 
 if HAVE_ZLIB
-bench_programs += bench/peers/bench_viaduct bench/peers/task_viaduct
+bench_programs += bench/peers/bench_viaduct bench/peers/task_viaduct bench/peers/process_viaduct bench/peers/process_raw
 if HAVE_LIBUV
 bench_programs += bench/peers/bench_uv
 else
@@ -37,7 +37,8 @@ else
 BENCH_NOTES += "The benchmarks need zlib (Debian: zlib1g-dev)."
 endif
 
-EXTRA_PROGRAMS += bench/peers/bench_viaduct bench/peers/task_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio
+EXTRA_PROGRAMS += bench/peers/bench_viaduct bench/peers/task_viaduct bench/peers/process_viaduct bench/peers/process_raw \
+  bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio
 
 # -no-install: the program that is measured is then the program itself, not a script that starts it.
 bench_peers_bench_viaduct_SOURCES = bench/peers/bench_viaduct.c $(BENCH_DRIVER)
@@ -46,6 +47,11 @@ bench_peers_bench_viaduct_LDADD = libviaduct.la $(ZLIB_LIBS)
 bench_peers_task_viaduct_SOURCES = bench/peers/task_viaduct.c bench/peers/measure.c bench/peers/measure.h
 bench_peers_task_viaduct_LDFLAGS = $(AM_LDFLAGS) -no-install
 bench_peers_task_viaduct_LDADD = libviaduct.la $(ZLIB_LIBS)
+bench_peers_process_viaduct_SOURCES = bench/peers/process_viaduct.c bench/peers/measure.c bench/peers/measure.h
+bench_peers_process_viaduct_LDFLAGS = $(AM_LDFLAGS) -no-install
+bench_peers_process_viaduct_LDADD = libviaduct.la $(ZLIB_LIBS)
+bench_peers_process_raw_SOURCES = bench/peers/process_raw.c bench/peers/measure.c bench/peers/measure.h
+bench_peers_process_raw_LDADD = $(ZLIB_LIBS)
 bench_peers_bench_uv_SOURCES = bench/peers/bench_uv.c $(BENCH_DRIVER)
 bench_peers_bench_uv_CFLAGS = $(AM_CFLAGS) $(LIBUV_CFLAGS)
 bench_peers_bench_uv_LDADD = $(LIBUV_LIBS) $(ZLIB_LIBS)
@@ -96,10 +102,11 @@ endif
 
 CLEANFILES += bench/peers/bench_viaduct bench/peers/bench_uv bench/peers/bench_glib bench/peers/bench_asio \
   bench/peers/bench_go bench/peers/task_viaduct bench/peers/task_go bench/peers/task_tokio \
+  bench/peers/process_viaduct bench/peers/process_raw \
   bench/out/samples.tsv bench/out/medians.tsv bench/out/RESULTS.md bench/out/results.svg
 
 EXTRA_DIST += bench/RESULTS.md bench/results.svg bench/README.md bench/run.py bench/report.py bench/plot.py bench/peers/bench_go.go bench/peers/bench_python.py \
   bench/peers/bench_viaduct.c bench/peers/bench_uv.c bench/peers/bench_glib.c bench/peers/bench_asio.cpp \
   bench/peers/driver.c bench/peers/measure.c bench/peers/measure.h bench/peers/peer.h \
   bench/peers/task_viaduct.c bench/peers/task_go.go bench/peers/task_tokio.rs bench/peers/task_tokio.toml \
-  bench/peers/task_python.py
+  bench/peers/task_python.py bench/peers/process_viaduct.c bench/peers/process_raw.c bench/peers/process_python.py
