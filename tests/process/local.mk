@@ -23,6 +23,10 @@ tests/process/plugin-unnamed.so: tests/process/plugin.c
 	$(AM_V_CCLD)$(PLUGIN_LINK) -DVERSION=3 -Wl,--build-id=none
 
 check_DATA = $(PLUGINS)
+# Who makes a test program alone, or all of them for valgrind, gets what it loads.
+EXTRA_tests_unit_process_test_elf_tap_DEPENDENCIES = $(PLUGINS)
+EXTRA_tests_unit_process_test_name_tap_DEPENDENCIES = $(PLUGINS)
+EXTRA_tests_unit_process_test_directory_tap_DEPENDENCIES = $(PLUGINS)
 CLEANFILES += $(PLUGINS)
 EXTRA_DIST += tests/process/plugin.c
 
