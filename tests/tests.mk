@@ -272,6 +272,10 @@ VIA_TESTS += tests/unit/process/test_acquaintance.tap
 tests_unit_process_test_acquaintance_tap_SOURCES = tests/unit/process/test_acquaintance.c
 tests_unit_process_test_acquaintance_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_acquaintance_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_acquaintance_distrust.tap
+tests_unit_process_test_acquaintance_distrust_tap_SOURCES = tests/unit/process/test_acquaintance_distrust.c
+tests_unit_process_test_acquaintance_distrust_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_acquaintance_distrust_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_buffer.tap
 tests_unit_process_test_buffer_tap_SOURCES = tests/unit/process/test_buffer.c
 tests_unit_process_test_buffer_tap_LDFLAGS = $(WRAPPING)
@@ -629,6 +633,7 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
+  tests/unit/process/payload_by_hand.h \
   tests/unit/process/payload_sides.h \
   tests/unit/process/plugin_fixture.h \
   tests/unit/process/pool_fixture.h \
