@@ -165,10 +165,23 @@ void via__process_released(via_executor *executor)
     stop(via__process_pool_of(executor), 0, NULL);
 }
 
+// A life more, if there is one left: 1; or 0 while the pool is being destroyed.
+static int keep_alive(struct via__process_pool *pool)
+{
+    // Relaxed, both: what keeps the memory is that destroy() waits in via__exit_remove() meanwhile.
+    uint32_t lives = atomic_load_explicit(&pool->base.lives, memory_order_relaxed);
+    while (lives && !atomic_compare_exchange_weak_explicit(&pool->base.lives, &lives, lives + 1,
+                                                           memory_order_relaxed, memory_order_relaxed))
+        ;
+    return lives > 0;
+}
+
+// The life is kept for ever.  Else the server, which is joined here, might be the one to destroy the pool, and
+// wait there until this has returned.
 void via__process_at_exit(struct via__exit_node *node)
 {
     struct via__process_pool *pool = VIA__CONTAINER_OF(node, struct via__process_pool, exit_node);
-    if (via__executor_forked(&pool->base))
+    if (via__executor_forked(&pool->base) || !keep_alive(pool))
         return;
     (void)via__process_shutdown(&pool->base, 0, via__deadline(pool->options.exit_timeout_ns));
 }
