@@ -141,6 +141,8 @@ libviaduct_loop_la_SOURCES = \
   src/loop/ready.h \
   src/loop/run.c \
   src/loop/signal.c \
+  src/loop/source.c \
+  src/loop/source.h \
   src/loop/tick.c \
   src/loop/tick.h \
   src/loop/timer.c \

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include "base/clock.h"
+#include "loop/source.h"
 #include "loop/tick.h"
 #include "loop/timer.h"
 
@@ -175,6 +176,9 @@ static void take_signal(via_loop *loop)
 void via__tick_arm(via_loop *loop)
 {
     take_signal(loop);
+    // What the sources still bring is found in the inbox below.
+    if (!via__something_to_run(loop) && !loop->linger_until_ns && via__inbox_empty(&loop->inbox))
+        via__sources_rest(loop);
     loop->napping = take_nap(loop);
     if (loop->napping)
         return;

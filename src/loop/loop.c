@@ -93,6 +93,7 @@ static void init_fields(via_loop *loop, const struct via_loop_options *options)
     loop->nudge.kind = &nudge_kind;
     loop->farewell.kind = &farewell_kind;
     via__list_init(&loop->closers);
+    via__list_init(&loop->sources);
     via__mutex_init(&loop->cancel_lock);
     pthread_cond_init(&loop->cancel_cond, NULL);
     // Nobody else knows the loop yet, so these need no order.

@@ -127,6 +127,8 @@ struct via_loop {
     struct via__watch_table fds, signals;
     size_t watches;
     struct via__list closers;
+    struct via__list sources; // see source.h
+    int sources_due;
     void *bridge; // the bridge's state for this loop
     void *tasks;  // the task layer's
     // The task layer's: 0 if this thread may run the loop, or VIA_EFOREIGN.

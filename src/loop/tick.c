@@ -38,6 +38,7 @@
 
 #include "base/clock.h"
 #include "base/cpu.h"
+#include "loop/source.h"
 #include "loop/tick.h"
 #include "loop/timer.h"
 
@@ -208,6 +209,8 @@ static size_t run_once(via_loop *loop)
 {
     int budget = loop->drain_budget;
     loop->ticks++;
+    if (loop->sources_due)
+        via__sources_serve(loop);
     budget -= drain(loop, next_portion(budget));
     if (loop->vclock)
         jump_to_timer(loop);
@@ -236,9 +239,10 @@ static void gather(const via_loop *loop)
 }
 
 // Waits without sleeping until a message comes: 1; or until the time: 0.
-static int spin(const via_loop *loop, int64_t until_ns)
+static int spin(via_loop *loop, int64_t until_ns)
 {
     do {
+        via__sources_look(loop);
         for (int i = 0; i < SPINS_PER_LOOK; i++) {
             if (!via__inbox_empty(&loop->inbox)) {
                 gather(loop);

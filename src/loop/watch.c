@@ -117,34 +117,6 @@ int via__watch_set(via_loop *loop, struct via__watch_table *table, size_t slot, 
     return 0;
 }
 
-struct via__loop_watch *via__watch_quietly(via_loop *loop, int fd, via_callback_fn fn, void *arg)
-{
-    struct via__loop_watch *watch = calloc(1, sizeof *watch);
-    if (!watch)
-        return NULL;
-    watch->ready.kind = &watch_kind;
-    watch->loop = loop;
-    watch->fn = fn;
-    watch->arg = arg;
-    if (event_assign(&watch->event, loop->base, fd, EV_READ | EV_PERSIST, on_event, watch) == 0) {
-        // The same flag that keeps the loop's own wake-up event from keeping the base.
-        watch->event.ev_evcallback.evcb_flags |= EVLIST_INTERNAL;
-        if (event_add(&watch->event, NULL) == 0)
-            return watch;
-    }
-    free(watch);
-    return NULL;
-}
-
-void via__watch_end_quiet(struct via__loop_watch *watch)
-{
-    event_del(&watch->event);
-    if (watch->is_queued)
-        watch->is_dead = 1;
-    else
-        free(watch);
-}
-
 int via__watch_clear(via_loop *loop, struct via__watch_table *table, size_t slot)
 {
     struct via__loop_watch *watch = slot < table->count ? table->slots[slot] : NULL;

@@ -13,13 +13,6 @@ int via__watch_set(via_loop *loop, struct via__watch_table *table, size_t slot, 
 // 1 if there was one.
 int via__watch_clear(via_loop *loop, struct via__watch_table *table, size_t slot);
 
-// A watch of the library's own, for reading, which counts as nothing outstanding and keeps no base from
-// ending. NULL if memory ran out.  The loop's thread.
-struct via__loop_watch *via__watch_quietly(via_loop *loop, int fd, via_callback_fn fn, void *arg);
-
-// Ends it; also while the loop closes, in a closer.
-void via__watch_end_quiet(struct via__loop_watch *watch);
-
 // The loop closes.
 void via__watch_clear_all(via_loop *loop, struct via__watch_table *table);
 

@@ -260,8 +260,10 @@ void via__process_leave(struct via__process_worker *worker, struct via__pcall *c
 {
     for (uint32_t i = worker->head; i != worker->tail; i++) {
         struct via__window_place *place = via__worker_place(worker, i);
-        if (place->call == call)
+        if (place->call == call) {
             place->call = NULL;
+            break;
+        }
     }
     worker->alone -= (uint32_t)call->is_alone;
     worker->pool->given--;

@@ -55,7 +55,7 @@
 #include "base/list.h"
 #include "base/wakefd.h"
 #include "executor/executor.h"
-#include "loop/watch.h"
+#include "loop/source.h"
 #include "process/channel.h"
 #include "process/directory.h"
 #include "process/acquaintance.h"
@@ -179,7 +179,7 @@ struct via__process_pool {
     struct via__wakefd wake;
     pthread_t server;
     via_loop *loop; // with a pin, while it serves
-    struct via__loop_watch *watch;
+    struct via__loop_source source;
     struct via__loop_closer closer;
 
     pthread_mutex_t lock; // guards what follows
@@ -201,6 +201,7 @@ struct via__process_pool {
     uint32_t generation;
     struct via__list idle_workers, busy_workers; // the idle one used last comes first
     size_t live;                                 // workers that do or will take calls
+    int has_unarmed; // a worker that has rung and not been asked to ring again
     size_t starting, zombies, present;
     int birth_failures;
     int64_t birth_ns; // no birth before
@@ -303,6 +304,9 @@ struct via__function_record *via__process_function(struct via__process_pool *poo
 
 // Reads what a worker has answered.
 void via__process_take(struct via__process_worker *worker);
+
+// The same, but gives workers more to do in between; not of a worker that may be dead.
+void via__process_take_and_feed(struct via__process_worker *worker);
 
 // Asks a worker to ring, and reads on until that will be heard.
 void via__process_arm(struct via__process_worker *worker);

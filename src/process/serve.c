@@ -21,7 +21,6 @@
 #include "process/pool.h"
 
 #define EVENTS 32
-#define ROUNDS 4 // of a loop's callback, before the loop's other work has its turn
 
 int via__process_watch_fd(struct via__process_pool *pool, int fd, int is_level, uint64_t tag)
 {
@@ -59,7 +58,8 @@ static void handle(struct via__process_pool *pool, uint64_t tag)
         worker = worker_of(pool, tag);
         if (worker) {
             worker->is_armed = 0;
-            via__process_take(worker);
+            pool->has_unarmed = 1;
+            via__process_take_and_feed(worker);
         }
         break;
     case VIA__TAG_ZYGOTE >> VIA__TAG_SHIFT:
@@ -86,7 +86,7 @@ static int gather(struct via__process_pool *pool)
         struct via__process_worker *worker = VIA__CONTAINER_OF(at, struct via__process_worker, link);
         next = at->next;
         if (via__channel_has_answer(worker->channel)) {
-            via__process_take(worker);
+            via__process_take_and_feed(worker);
             found++;
         }
     }
@@ -112,22 +112,31 @@ static void linger(struct via__process_pool *pool)
     } while (is_busy && via_now_ns() < until_ns);
 }
 
-// Workers that have rung once are asked to ring again.
-static void arm_all(struct via__process_pool *pool, const struct epoll_event *events, int count)
+static void arm_those_of(struct via__list *workers)
 {
-    via__process_lock(pool);
-    for (int i = 0; i < count; i++) {
-        uint64_t tag = events[i].data.u64;
-        struct via__process_worker *worker =
-            tag >> VIA__TAG_SHIFT == VIA__TAG_CHANNEL >> VIA__TAG_SHIFT ? worker_of(pool, tag) : NULL;
-        if (worker && !worker->is_armed)
+    for (struct via__list *at = workers->next, *next; at != workers; at = next) {
+        struct via__process_worker *worker = VIA__CONTAINER_OF(at, struct via__process_worker, link);
+        next = at->next; // the worker may change to the other list
+        if (!worker->is_armed)
             via__process_arm(worker);
+        worker->pool->has_unarmed |= !worker->is_armed && !worker->killed;
     }
-    via__process_feed(pool);
-    via__process_unlock(pool);
 }
 
-int via__process_serve(struct via__process_pool *pool, int timeout_ms)
+// Under the lock: workers that have rung once are asked to ring again.  Idle ones too: any thread may give
+// them a call.
+static void arm_all(struct via__process_pool *pool)
+{
+    if (!pool->has_unarmed)
+        return;
+    pool->has_unarmed = 0;
+    arm_those_of(&pool->idle_workers);
+    arm_those_of(&pool->busy_workers);
+    via__process_feed(pool);
+}
+
+// Waits, and does what is to be done but to arm.  How many events there were.
+static int serve_once(struct via__process_pool *pool, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
     int count = epoll_wait(pool->epoll_fd, events, EVENTS, timeout_ms);
@@ -138,9 +147,19 @@ int via__process_serve(struct via__process_pool *pool, int timeout_ms)
         handle(pool, events[i].data.u64);
     via__process_feed(pool);
     via__process_unlock(pool);
+    return count;
+}
+
+int via__process_serve(struct via__process_pool *pool, int timeout_ms)
+{
+    int count = serve_once(pool, timeout_ms);
+    if (count == 0)
+        return 0;
     if (pool->options.serve_linger_ns)
         linger(pool);
-    arm_all(pool, events, count);
+    via__process_lock(pool);
+    arm_all(pool);
+    via__process_unlock(pool);
     return count;
 }
 
@@ -183,20 +202,24 @@ static int start_thread(struct via__process_pool *pool)
 static void let_go_of_loop(struct via__process_pool *pool)
 {
     via_loop *loop = pool->loop;
-    via__watch_end_quiet(pool->watch);
+    via__source_remove(&pool->source);
     via__loop_remove_closer(&pool->closer);
-    pthread_mutex_lock(&pool->lock);
-    pool->watch = NULL;
+    via__process_lock(pool);
     pool->loop = NULL;
-    pthread_mutex_unlock(&pool->lock);
+    arm_all(pool);
+    via__process_unlock(pool);
     via__loop_unpin(loop);
 }
 
-static int serve_in_loop(void *arg)
+static struct via__process_pool *pool_of(struct via__loop_source *source)
 {
-    struct via__process_pool *pool = arg;
-    for (int i = 0; i < ROUNDS && via__process_serve(pool, 0) > 0; i++)
-        ;
+    return VIA__CONTAINER_OF(source, struct via__process_pool, source);
+}
+
+static void serve_in_loop(struct via__loop_source *source)
+{
+    struct via__process_pool *pool = pool_of(source);
+    (void)serve_once(pool, 0); // what is left is told of again
     via__process_lock(pool);
     int over = via__process_wind_down(pool);
     via__process_unlock(pool);
@@ -204,8 +227,29 @@ static int serve_in_loop(void *arg)
         let_go_of_loop(pool);
         leave(pool);
     }
-    return 0;
 }
+
+// The loop lingers: another thread that has the lock is not waited for.
+static void look_in_loop(struct via__loop_source *source)
+{
+    struct via__process_pool *pool = pool_of(source);
+    if (pthread_mutex_trylock(&pool->lock))
+        return;
+    if (gather(pool))
+        via__process_feed(pool);
+    via__process_unlock(pool);
+}
+
+static void rest_in_loop(struct via__loop_source *source)
+{
+    struct via__process_pool *pool = pool_of(source);
+    via__process_lock(pool);
+    arm_all(pool);
+    via__process_unlock(pool);
+}
+
+static const struct via__loop_source_kind source_kind = {
+    .serve = serve_in_loop, .look = look_in_loop, .rest = rest_in_loop};
 
 static void loop_closes(via_loop *loop, struct via__loop_closer *closer)
 {
@@ -231,9 +275,9 @@ static void loop_closes(via_loop *loop, struct via__loop_closer *closer)
 
 static int serve_by_loop(struct via__process_pool *pool, via_loop *loop)
 {
-    pool->watch = via__watch_quietly(loop, pool->epoll_fd, serve_in_loop, pool);
-    if (!pool->watch)
-        return VIA_ENOMEM;
+    int status = via__source_add(loop, &pool->source, pool->epoll_fd, &source_kind);
+    if (status < 0)
+        return status;
     pool->loop = via__loop_pin(loop);
     via__loop_add_closer(loop, &pool->closer, loop_closes);
     return 0;

@@ -2,6 +2,7 @@
 /* What workers answer.  Everything here is under the pool's lock. */
 #include <config.h>
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,9 @@
 
 // How much weight the latest call has in a function's mean: one in 8.
 #define MEAN_SHIFT 3
+
+// After so many answers workers are given more.
+#define PORTION 16
 
 static void note_run(struct via__process_pool *pool, uint32_t function, int64_t wall_ns)
 {
@@ -170,10 +174,11 @@ static int handle(struct via__process_worker *worker, const struct via__answer *
     return status;
 }
 
-void via__process_take(struct via__process_worker *worker)
+// Reads at most so many answers: 1 if there may be more.
+static int take_some(struct via__process_worker *worker, int most)
 {
     struct via__answer answer;
-    while (via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
+    while (most-- > 0 && via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
         uint64_t number = via__worker_place(worker, worker->head)->number;
         int got = via__channel_take(worker->channel, number, &answer);
         if (got == 1)
@@ -181,8 +186,20 @@ void via__process_take(struct via__process_worker *worker)
         if (got == VIA_ECORRUPT)
             via__process_kill(worker, VIA__KILL_CORRUPT);
         if (got != 1)
-            return; // nothing yet, or its end is gone, of which the zygote will tell
+            return 0; // nothing yet, or its end is gone, of which the zygote will tell
     }
+    return via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT;
+}
+
+void via__process_take(struct via__process_worker *worker)
+{
+    (void)take_some(worker, INT_MAX);
+}
+
+void via__process_take_and_feed(struct via__process_worker *worker)
+{
+    while (take_some(worker, PORTION))
+        via__process_feed(worker->pool);
 }
 
 void via__process_arm(struct via__process_worker *worker)
