@@ -59,10 +59,51 @@ static inline via_executor *open_pool(int workers)
     return open_with(&options);
 }
 
+/* The same over one of the transports. */
+static inline via_executor *open_over(int transport, int workers)
+{
+    struct via_process_pool_options options = pool_options(workers);
+    options.transport = transport;
+    return open_with(&options);
+}
+
+/* For `for (int transport = ...)` over both. */
+#define EACH_TRANSPORT(transport)                                                                            \
+    for (int transport = VIA_TRANSPORT_SHARED; transport <= VIA_TRANSPORT_SOCKET; transport++)
+
 static inline void close_pool(via_executor *pool)
 {
     ck_assert_int_eq(via_executor_shutdown(pool, 0, via_test_bound_ns()), 0);
     ck_assert_ptr_null(via_executor_unref(pool));
+}
+
+static inline struct via_process_pool_stats process_stats(via_executor *pool)
+{
+    struct via_process_pool_stats stats;
+    ck_assert_int_eq(via_process_pool_get_stats(pool, &stats), 0);
+    return stats;
+}
+
+static inline struct via_executor_stats executor_stats(via_executor *pool)
+{
+    struct via_executor_stats stats;
+    ck_assert_int_eq(via_executor_stats(pool, &stats), 0);
+    return stats;
+}
+
+/* Whether a process runs no more: it is gone, or only waits for its parent to ask. */
+static inline int is_dead(long pid)
+{
+    char path[64], text[512] = "";
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *file = fopen(path, "re");
+    if (!file)
+        return 1;
+    size_t got = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[got] = 0;
+    const char *state = strrchr(text, ')');
+    return !state || state[2] == 'Z' || state[2] == 'X';
 }
 
 static inline via_cfuture *submit_call(via_executor *pool, const struct via_call *call)
