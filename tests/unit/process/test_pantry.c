@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* The worker's side of payloads, with the program's side beside it; and both sides in two processes. */
+#include "support/sanitizers.h"
 #include "unit/process/payload_sides.h"
 
 #include <errno.h>
@@ -137,6 +138,7 @@ TEST(a_view_that_cannot_be_is_refused)
 
 static int write_to(void *memory)
 {
+    signal(SIGSEGV, SIG_DFL); // a sanitizer would report it, and exit
     *(volatile char *)memory = 1;
     return 0;
 }
@@ -428,7 +430,9 @@ TEST(a_worker_does_not_keep_very_many_answers_mapped)
 
     for (int i = 0; i < MANY; i++)
         values[i] = answer(&pair, 65537, "answer", &destroy);
-    ck_assert_int_le(mappings() - before, 3 * KEPT + 2 * (MANY - KEPT));
+    // A sanitizer maps memory of its own meanwhile.
+    if (!UNDER_SANITIZER)
+        ck_assert_int_le(mappings() - before, 3 * KEPT + 2 * (MANY - KEPT));
     for (int i = 0; i < MANY; i++) {
         ck_assert_str_eq(values[i], "answer");
         destroy(values[i]);
