@@ -201,7 +201,7 @@ struct via__process_pool {
     uint32_t generation;
     struct via__list idle_workers, busy_workers; // the idle one used last comes first
     size_t live;                                 // workers that do or will take calls
-    int has_unarmed; // a worker that has rung and not been asked to ring again
+    int has_unarmed;                             // a worker that has rung and not been asked to ring again
     size_t starting, zombies, present;
     int birth_failures;
     int64_t birth_ns; // no birth before

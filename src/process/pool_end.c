@@ -176,8 +176,8 @@ static int keep_alive(struct via__process_pool *pool)
     return lives > 0;
 }
 
-// The life is kept for ever.  Else the server, which is joined here, might be the one to destroy the pool, and
-// wait there until this has returned.
+// The life is kept for ever.  Else the server, which is joined here, might be the one to destroy the pool,
+// and wait there until this has returned.
 void via__process_at_exit(struct via__exit_node *node)
 {
     struct via__process_pool *pool = VIA__CONTAINER_OF(node, struct via__process_pool, exit_node);
