@@ -17,7 +17,7 @@ struct variant_function {
 /* What a copy is to run. */
 void variant_add(const char *name, via_bytes_fn function);
 
-/* Runs all in a copy of the program, and prints what comes of it; the exit status for main(). */
+/* Runs all in a process pool, and prints what comes of it; the exit status for main(). */
 int variant_run(void);
 
 #ifdef __cplusplus

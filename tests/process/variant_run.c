@@ -1,39 +1,19 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Enters functions in a directory, starts a copy of the program, and has it find and run them.  It is what a
- * pool does of naming and entering, and no more, so that a program's build is all that can make it fail.
+ * Runs functions in a process pool, and prints what comes of it.
+ *
+ * Each is called once before files are changed under the program, so that it has its number; then in workers
+ * that are forked afterwards; and then in workers that are started anew.
  */
 #include "variant.h"
 
-#include <dlfcn.h>
-#include <fcntl.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <viaduct/error.h>
-#include <viaduct/process_pool.h>
+#include <viaduct.h>
 
-#include "process/directory.h"
-#include "process/enter.h"
-#include "process/fds.h"
-
-enum { MOST = 16 };
-
-struct order {
-    uint32_t number;
-    uint32_t object; /* whose file comes with it, or 0 */
-};
-
-struct answer {
-    int32_t status, value;
-    struct via__why why;
-};
+enum { MOST = 16, WHY_BYTES = 512 };
 
 static struct variant_function functions[MOST];
 static int count;
@@ -45,144 +25,94 @@ void variant_add(const char *name, via_bytes_fn function)
     functions[count++] = (struct variant_function){name, function};
 }
 
-// ---- the copy ----
-
-static int object_file = -1;
-
-static int give_file(void *arg, uint32_t object)
+static void tell(const char *name, const struct via_outcome *outcome)
 {
-    (void)arg, (void)object;
-    return object_file;
-}
-
-static void answer_order(struct via__directory_view *view, uint32_t number)
-{
-    struct answer answer = {0};
-    void *found = NULL;
-    answer.status = via__directory_find(view, number, give_file, NULL, &found, &answer.why);
-    if (answer.status == 0)
-        answer.value = ((via_bytes_fn)found)(NULL, NULL, 0);
-    if (via__fds_send(VIA__FD_CONTROL, &answer, sizeof answer, NULL, 0) < 0)
-        _exit(91);
-}
-
-_Noreturn void via__zygote_main(void)
-{
-    struct via__directory_view *view = NULL;
-    struct order order;
-    int fds[VIA__FDS_MAX], fd_count;
-    if (via__directory_map(VIA__FD_DIRECTORY, &view) < 0)
-        _exit(92);
-    while (via__fds_receive(VIA__FD_CONTROL, &order, sizeof order, fds, &fd_count, VIA__FDS_BLOCK) ==
-           sizeof order) {
-        object_file = fd_count ? fds[0] : -1;
-        answer_order(view, order.number);
-    }
-    _exit(0);
-}
-
-_Noreturn void via__worker_main_fresh(void)
-{
-    _exit(93);
-}
-
-// ---- the program ----
-
-static pid_t start(int theirs, int directory)
-{
-    static char name[] = "copy";
-    char *arguments[] = {name, NULL}, **environment;
-    posix_spawn_file_actions_t actions;
-    pid_t pid = -1;
-    if (via__enter_environment(VIA__COPY_ZYGOTE, theirs, &environment) < 0)
-        return -1;
-    int high = fcntl(theirs, F_DUPFD_CLOEXEC, 16), high_directory = fcntl(directory, F_DUPFD_CLOEXEC, 16);
-    posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_adddup2(&actions, high, VIA__FD_CONTROL);
-    posix_spawn_file_actions_addopen(&actions, VIA__FD_CONFIG, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&actions, high_directory, VIA__FD_DIRECTORY);
-    if (posix_spawn(&pid, via__enter_program(), &actions, NULL, arguments, environment) != 0)
-        pid = -1;
-    posix_spawn_file_actions_destroy(&actions);
-    close(high);
-    close(high_directory);
-    free(environment);
-    return pid;
-}
-
-/* Prints what the copy says to one order: 1, or 0 if it is gone. */
-static int ask(int control, const char *name, const struct order *order, int file)
-{
-    union {
-        struct answer answer;
-        struct via__hello hello;
-    } got;
-    int fds[VIA__FDS_MAX], fd_count;
-    via__fds_send(control, order, sizeof *order, &file, file >= 0);
-    ssize_t bytes = via__fds_receive(control, &got, sizeof got, fds, &fd_count, VIA__FDS_BLOCK);
-    if (bytes == sizeof got.hello && got.hello.magic == VIA__HELLO_MAGIC)
-        printf("the copy: %s\n", got.hello.text);
-    if (bytes != sizeof got.answer || got.hello.magic == VIA__HELLO_MAGIC)
-        return 0;
-    if (got.answer.status < 0)
-        printf("%s not found: %s\n", name, got.answer.why.text);
+    if (outcome->status == VIA_EINVAL)
+        printf("%s refused: %s\n", name, outcome->message ? outcome->message : "");
+    else if (outcome->status != VIA_EFAILED || outcome->message)
+        printf("%s not found: %s\n", name,
+               outcome->message ? outcome->message : via_status_name(outcome->status));
     else
-        printf("%s %d\n", name, (int)got.answer.value);
-    return 1;
+        printf("%s %d\n", name, outcome->code);
 }
 
-static void enter_all(struct via__directory *directory, uint32_t numbers[MOST])
+/* Calls one function; the functions give their number as an error code. */
+static int call_one(via_executor *pool, const struct variant_function *function, char *text, size_t capacity)
 {
-    struct via__why why;
-    for (int i = 0; i < count; i++)
-        if (via__directory_enter(directory, (void *)functions[i].function, &numbers[i], &why) < 0) {
-            printf("%s refused: %s\n", functions[i].name, why.text);
-            numbers[i] = 0;
+    struct via_call call = VIA_CALL_BYTES(function->function, NULL, 0);
+    struct via_outcome outcome = {.status = 1};
+    via_cfuture *cf = NULL;
+    if (via_executor_submit(pool, &call, &cf) < 0 || via_cfuture_wait(cf, 30 * VIA_S) < 0 ||
+        via_cfuture_outcome(cf, &outcome) < 0)
+        exit(91);
+    if (text)
+        snprintf(text, capacity, "%d %d", outcome.status, outcome.code);
+    else
+        tell(function->name, &outcome);
+    via_cfuture_unref(cf);
+    return outcome.status;
+}
+
+static via_executor *open_pool(int fresh_exec, int *status)
+{
+    struct via_process_pool_options options;
+    char why[WHY_BYTES] = "";
+    via_executor *pool = NULL;
+    via_process_pool_options_init(&options);
+    options.max_workers = 1;
+    options.fresh_exec = fresh_exec;
+    options.why = why;
+    options.why_bytes = sizeof why;
+    *status = via_process_pool_new(&options, &pool);
+    if (*status < 0)
+        printf("refused: %s\n", why);
+    return pool;
+}
+
+static void close_pool(via_executor *pool)
+{
+    if (via_executor_shutdown(pool, 0, 30 * VIA_S) < 0)
+        exit(92);
+    via_executor_unref(pool);
+}
+
+/* In workers that are started anew everything is as in those that are forked. */
+static int compare(char said[MOST][64])
+{
+    char text[64];
+    int status;
+    via_executor *pool = open_pool(1, &status);
+    if (!pool)
+        return 3;
+    for (int i = 0; i < count; i++) {
+        call_one(pool, &functions[i], text, sizeof text);
+        if (strcmp(text, said[i]) != 0) {
+            printf("%s started anew: %s instead of %s\n", functions[i].name, text, said[i]);
+            status = 4;
         }
-}
-
-static int run(struct via__directory *directory, const uint32_t numbers[MOST])
-{
-    int ends[2], status = 0, is_there = 1;
-    if (via__fds_pair(ends) < 0)
-        return 94;
-    pid_t pid = start(ends[1], via__directory_fd(directory));
-    close(ends[1]);
-    if (pid < 0)
-        return 95;
-    for (int i = 0; is_there && i < count; i++) {
-        struct order order = {numbers[i], 0};
-        if (!order.number)
-            continue;
-        order.object = via__directory_object(directory, order.number);
-        int file = order.object ? via__directory_object_fd(directory, order.object) : -1;
-        is_there = ask(ends[0], functions[i].name, &order, file);
     }
-    close(ends[0]);
-    waitpid(pid, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-        return 0;
-    printf("the copy ended with status %d\n", WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status));
-    return 2;
+    close_pool(pool);
+    return status;
 }
 
 int variant_run(void)
 {
+    static char said[MOST][64];
     const char *spoil = getenv("VARIANT_SPOIL");
-    struct via__directory *directory;
-    struct via__why why;
-    uint32_t numbers[MOST] = {0};
-    if (via__enter_check(&why) < 0) {
-        printf("refused: %s\n", why.text);
+    int status;
+    via_executor *pool = open_pool(0, &status);
+    if (!pool)
         return 3;
-    }
-    if (via__directory_new(&directory) < 0)
-        return 96;
-    enter_all(directory, numbers);
+    for (int i = 0; i < count; i++)
+        call_one(pool, &functions[i], said[i], sizeof said[i]);
     if (spoil && system(spoil) != 0)
         return 97;
     fflush(stdout);
-    int status = run(directory, numbers);
-    via__directory_free(directory);
+    if (via_process_pool_kill(pool) < 0)
+        return 98;
+    for (int i = 0; i < count; i++)
+        call_one(pool, &functions[i], NULL, 0);
+    status = compare(said);
+    close_pool(pool);
     return status;
 }
