@@ -154,7 +154,7 @@ struct via__port;
 // What the worker does between orders when the program knocks.
 typedef void (*via__port_knock_fn)(void *arg);
 
-// Takes over the descriptors, also if it fails.  0 or a negative errno.
+// Takes over the descriptors, also if it fails.  0 or a negative errno.  `linger_ns` is for shared memory.
 int via__port_open(int transport, const int *fds, int count, int64_t linger_ns, via__port_knock_fn knocked,
                    void *arg, struct via__port **port);
 

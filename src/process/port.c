@@ -5,7 +5,8 @@
  * Lingering.  Looking for more work saves the way through the scheduler when the program answers an answer
  * with an order at once; otherwise it burns the processor that the program may need.  So a worker looks only
  * while looking has found something of late.  After some looks for nothing it just sleeps, measures the
- * sleeps, and looks again once several in a row were short.
+ * sleeps, and looks once more when several in a row were short.  That may fail too, for instance because the
+ * program waits for this very processor; then it takes twice as many short sleeps until the next try.
  */
 #include <config.h>
 
@@ -16,30 +17,38 @@
 #include "process/port_kind.h"
 
 #define FAILURES_MAX 3
-#define SHORTS_MIN   4
+#define NEEDED_MIN   4
+#define NEEDED_MAX   4096
 #define RUNNING      (UINT64_C(1) << 32)
+
+void via__linger_init(struct via__linger *linger, int64_t limit_ns)
+{
+    *linger = (struct via__linger){.limit_ns = limit_ns, .needed = NEEDED_MIN};
+}
 
 int64_t via__linger_ns(const struct via__linger *linger)
 {
     return linger->failures < FAILURES_MAX ? linger->limit_ns : 0;
 }
 
-void via__linger_found(struct via__linger *linger)
+void via__linger_looked(struct via__linger *linger, int found)
 {
-    linger->failures = linger->shorts = 0;
+    linger->shorts = 0;
+    if (found) {
+        linger->failures = 0;
+        linger->needed = NEEDED_MIN;
+    } else if (++linger->failures == FAILURES_MAX && linger->needed < NEEDED_MAX) {
+        linger->needed *= 2;
+    }
 }
 
-void via__linger_slept(struct via__linger *linger, int64_t waited_ns)
+void via__linger_slept(struct via__linger *linger, int64_t slept_ns)
 {
     // Waking up is in the time too, and takes about as long as looking may.
-    if (waited_ns < 2 * linger->limit_ns) {
-        if (++linger->shorts >= SHORTS_MIN)
-            linger->failures = linger->shorts = 0;
-        return;
-    }
-    linger->shorts = 0;
-    if (linger->failures < FAILURES_MAX)
-        linger->failures++;
+    if (slept_ns >= 2 * linger->limit_ns)
+        linger->shorts = 0;
+    else if (++linger->shorts >= linger->needed)
+        linger->failures = FAILURES_MAX - 1;
 }
 
 int via__port_open(int transport, const int *fds, int count, int64_t linger_ns, via__port_knock_fn knocked,
@@ -52,7 +61,7 @@ int via__port_open(int transport, const int *fds, int count, int64_t linger_ns, 
         return status;
     opened->knocked = knocked;
     opened->arg = arg;
-    opened->linger.limit_ns = linger_ns;
+    via__linger_init(&opened->linger, linger_ns);
     *port = opened;
     return 0;
 }

@@ -9,7 +9,8 @@
 struct via__linger {
     int64_t limit_ns;  // how long at most; 0 for never
     unsigned failures; // looks in a row that found nothing
-    unsigned shorts;   // sleeps in a row that looking would have saved
+    unsigned shorts;   // sleeps in a row that looking might have saved
+    unsigned needed;   // so many of these before the next look, once looks have failed
 };
 
 // The functions of one transport.
@@ -36,11 +37,12 @@ struct via__port {
 int via__port_shared_open(const int *fds, int count, struct via__port **port);
 int via__port_socket_open(const int *fds, int count, struct via__port **port);
 
+void via__linger_init(struct via__linger *linger, int64_t limit_ns);
 // How long to look before the next sleep, in nanoseconds; 0 for not at all.
 int64_t via__linger_ns(const struct via__linger *linger);
-// Looking found something.
-void via__linger_found(struct via__linger *linger);
-// It slept, and something came so many nanoseconds after it began to wait.
-void via__linger_slept(struct via__linger *linger, int64_t waited_ns);
+// It looked, and found something, or not.
+void via__linger_looked(struct via__linger *linger, int found);
+// It slept without having looked, for so long.
+void via__linger_slept(struct via__linger *linger, int64_t slept_ns);
 
 #endif

@@ -99,8 +99,11 @@ static void wait_for_program(struct shared_port *shared)
         return;
     }
     int64_t from_ns = via_now_ns(), linger_ns = via__linger_ns(lingers);
-    if (linger_ns > 0 && linger(shared, from_ns + linger_ns)) {
-        via__linger_found(lingers);
+    if (linger_ns > 0) {
+        int found = linger(shared, from_ns + linger_ns);
+        via__linger_looked(lingers, found);
+        if (!found)
+            sleep_until_news(shared);
         return;
     }
     sleep_until_news(shared);

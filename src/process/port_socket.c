@@ -22,7 +22,6 @@
 
 #include <viaduct/error.h>
 
-#include "base/clock.h"
 #include "process/port_kind.h"
 
 #define IN_BYTES  4096
@@ -184,32 +183,6 @@ static void announce(struct socket_port *sock)
 
 // ---- the port ----
 
-// Tries for a while: 1 as soon as there was something.
-static int linger(struct socket_port *sock, int64_t until_ns)
-{
-    do {
-        if (pull(sock, MSG_DONTWAIT))
-            return 1;
-    } while (via_now_ns() < until_ns);
-    return 0;
-}
-
-static void wait_for_program(struct socket_port *sock)
-{
-    struct via__linger *lingers = &sock->base.linger;
-    if (lingers->limit_ns == 0) {
-        pull(sock, 0);
-        return;
-    }
-    int64_t from_ns = via_now_ns(), linger_ns = via__linger_ns(lingers);
-    if (linger_ns > 0 && linger(sock, from_ns + linger_ns)) {
-        via__linger_found(lingers);
-        return;
-    }
-    pull(sock, 0);
-    via__linger_slept(lingers, via_now_ns() - from_ns);
-}
-
 static const struct via__order *next_order(struct via__port *port)
 {
     struct socket_port *sock = socket_of(port);
@@ -225,7 +198,7 @@ static const struct via__order *next_order(struct via__port *port)
                 break;
             order = &sock->orders[via__slot_of(port->head)];
         } else {
-            wait_for_program(sock);
+            pull(sock, 0); // without lingering: each look would be a system call
         }
     }
     done_reading(sock);

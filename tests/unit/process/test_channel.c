@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include "process/port_kind.h"
+
 static void round_trips(struct pair *pair)
 {
     static const char text[] = "bytes of an order";
@@ -406,20 +408,52 @@ TEST(a_socket_that_is_full_takes_the_rest_with_the_answers)
 
 /* ---- lingering ---- */
 
-static void lingers(int transport)
+static unsigned short_sleeps_until_a_look(struct via__linger *linger)
 {
-    struct pair pair;
-    pair_new(&pair, transport);
-    pair.linger_ns = 20 * VIA_US;
-    pair_start(&pair, IN_THREAD);
-    bursts(&pair, 3000);
-    pair_end(&pair);
+    unsigned sleeps = 0;
+    for (; via__linger_ns(linger) == 0 && sleeps < 100000; sleeps++)
+        via__linger_slept(linger, 10 * VIA_US);
+    return sleeps;
+}
+
+TEST(lingering_ends_with_failures_and_is_tried_again_ever_more_rarely)
+{
+    struct via__linger linger;
+    via__linger_init(&linger, 20 * VIA_US);
+    ck_assert_int_eq(via__linger_ns(&linger), 20 * VIA_US);
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(via__linger_ns(&linger), 20 * VIA_US);
+        via__linger_looked(&linger, 0);
+    }
+    unsigned before = short_sleeps_until_a_look(&linger);
+    ck_assert_uint_gt(before, 0);
+    for (int i = 0; i < 20; i++) {
+        via__linger_looked(&linger, 0);
+        ck_assert_int_eq(via__linger_ns(&linger), 0);
+        /* Long sleeps say that it would have been in vain. */
+        for (int j = 0; j < 10000; j++)
+            via__linger_slept(&linger, 50 * VIA_US);
+        ck_assert_int_eq(via__linger_ns(&linger), 0);
+        unsigned sleeps = short_sleeps_until_a_look(&linger);
+        ck_assert(sleeps == before * 2 || (sleeps == before && sleeps > 1000));
+        before = sleeps;
+    }
+    via__linger_looked(&linger, 1);
+    for (int i = 0; i < 3; i++)
+        via__linger_looked(&linger, 0);
+    ck_assert_uint_lt(short_sleeps_until_a_look(&linger), 10);
+    via__linger_init(&linger, 0);
+    ck_assert_int_eq(via__linger_ns(&linger), 0);
 }
 
 TEST(a_worker_that_lingers_misses_nothing)
 {
-    lingers(VIA_TRANSPORT_SHARED);
-    lingers(VIA_TRANSPORT_SOCKET);
+    struct pair pair;
+    pair_new(&pair, VIA_TRANSPORT_SHARED);
+    pair.linger_ns = 20 * VIA_US;
+    pair_start(&pair, IN_THREAD);
+    bursts(&pair, 3000);
+    pair_end(&pair);
 }
 
 TEST_MAIN("process/channel", an_order_comes_back_as_its_answer, every_length_that_fits_a_slot_crosses_whole,
@@ -433,4 +467,6 @@ TEST_MAIN("process/channel", an_order_comes_back_as_its_answer, every_length_tha
           an_order_may_be_answered_without_having_begun,
           when_a_worker_dies_its_answers_stay_and_one_order_has_started, an_order_to_end_is_answered,
           a_worker_ends_when_the_program_gives_the_channel_up,
-          a_socket_that_is_full_takes_the_rest_with_the_answers, a_worker_that_lingers_misses_nothing)
+          a_socket_that_is_full_takes_the_rest_with_the_answers,
+          lingering_ends_with_failures_and_is_tried_again_ever_more_rarely,
+          a_worker_that_lingers_misses_nothing)
