@@ -26,7 +26,7 @@ enum does {
     DOES_ECHO = 1,  /* the answer is the input, and its code the count of knocks */
     DOES_WAIT,      /* the same, after a byte has come through the pair's pipe */
     DOES_TEXT,      /* a text */
-    DOES_OBEY,      /* runs until it is cancelled; its code is CODE_OBEYED */
+    DOES_OBEY,      /* puts a byte into `knocked`, and runs until it is cancelled; its code is CODE_OBEYED */
     DOES_NOT_FOUND, /* answers without having begun */
     DOES_DIE        /* ends the process */
 };
@@ -46,7 +46,7 @@ struct pair {
     pid_t pid;
     struct via_test_thread thread;
     int gate[2];    /* what DOES_WAIT waits for */
-    int knocked[2]; /* a byte for each time that the worker looked */
+    int knocked[2]; /* a byte for each time that the worker looked, and for each DOES_OBEY that runs */
     int knocks;     /* the worker's */
 };
 
@@ -86,6 +86,7 @@ static inline void pair_run(struct pair *pair, struct via__port *port, const str
         answer->message_bytes = (uint32_t)strlen(strcpy((char *)answer->out, "it went wrong"));
         break;
     case DOES_OBEY:
+        ck_assert_int_eq(write(pair->knocked[1], "r", 1), 1);
         while (!via__port_cancelled(port))
             via_test_yield();
         answer->code = CODE_OBEYED;
@@ -262,6 +263,15 @@ static inline int pair_runs(struct pair *pair)
     struct via__answer answer;
     ck_assert_int_eq(pair_try(pair, &answer), 0);
     return via__channel_started(pair->channel) == 1;
+}
+
+/* Waits for a byte of the worker's. */
+static inline void pair_hear(struct pair *pair)
+{
+    char byte;
+    struct pollfd ready = {.fd = pair->knocked[0], .events = POLLIN};
+    ck_assert_int_eq(poll(&ready, 1, (int)(via_test_bound_ns() / 1000000)), 1);
+    ck_assert_int_eq(read(ready.fd, &byte, 1), 1);
 }
 
 static inline void pair_expect_echo(struct pair *pair, const void *in, size_t bytes)
