@@ -174,6 +174,7 @@ static void give(struct via__process_worker *worker, struct via__pcall *call)
     call->state = VIA__PCALL_GIVEN;
     call->worker = worker;
     call->is_alone = depth == 1;
+    call->is_called_back = 0;
     worker->alone += depth == 1;
     pool->given++;
     enter_window(worker, call, order->number);
@@ -274,8 +275,11 @@ void via__process_call_back(struct via__process_worker *worker)
 {
     for (uint32_t behind = via__worker_pending(worker); behind > 1; behind--) {
         struct via__pcall *call = via__worker_place(worker, worker->head + behind - 1)->call;
-        if (!call || call->asked || !via__channel_cancel(worker->channel, call->place))
+        if (!call || call->asked || call->is_called_back)
             continue;
+        call->is_called_back = 1;
+        if (!via__channel_cancel(worker->channel, call->place))
+            continue; // it may have started, or else the worker will refuse it
         via__process_leave(worker, call);
         via__process_return(worker->pool, call);
     }

@@ -80,7 +80,7 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
                        const struct via__answer *answer)
 {
     struct via__process_pool *pool = worker->pool;
-    if (answer->flags & VIA__ANSWER_REFUSED && !call->asked)
+    if (answer->flags & VIA__ANSWER_REFUSED && !call->asked && !call->is_called_back)
         return VIA_ECORRUPT;
     struct via__answer_of_call got = {.status = answer->status, .code = answer->code};
     int status =
@@ -92,9 +92,7 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     got.message = text_of(answer);
     via__process_leave(worker, call);
     if (answer->flags & VIA__ANSWER_REFUSED) {
-        call->outcome = VIA__PCALL_REFUSED;
-        pool->cancelled++;
-        via__process_done(pool, call);
+        via__process_return(pool, call); // or it ends there, if that was asked
         return 0;
     }
     call->tries++;

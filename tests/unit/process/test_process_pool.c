@@ -363,6 +363,49 @@ TEST(shutting_down_by_force_ends_what_runs_and_what_waits)
     via_buffer_unref(gate);
 }
 
+// Quick, unless it is given a gate.
+static int pass_gate_if_any(via_bytes_call *call, const void *in, size_t bytes)
+{
+    return bytes ? pass_gate(call, in, bytes) : 0;
+}
+
+static void call_back_what_was_given_ahead(int transport)
+{
+    enum { PROOF = 120, AHEAD = 5 };
+    struct via_process_pool_options options = pool_options(1);
+    options.transport = transport;
+    via_executor *pool = open_with(&options);
+    via_buffer *gate = new_gate();
+    for (int i = 0; i < PROOF; i++)
+        ck_assert_int_eq(finish(submit(pool, pass_gate_if_any, NULL, 0)), 0);
+    struct via_call call = VIA_CALL_BUFFER(pass_gate_if_any, gate);
+    via_cfuture *first = submit_call(pool, &call), *behind[AHEAD];
+    await_arrivals(gate, 1);
+    for (int i = 0; i < AHEAD; i++)
+        behind[i] = submit(pool, pass_gate_if_any, NULL, 0);
+    (void)via_executor_shutdown(pool, VIA_SHUTDOWN_CANCEL_QUEUED, 0);
+    open_gate(gate);
+    ck_assert_int_eq(finish(first), 0);
+    for (int i = 0; i < AHEAD; i++) {
+        (void)via_cfuture_wait(behind[i], via_test_bound_ns());
+        ck_assert_int_eq(via_cfuture_state(behind[i]), VIA_CANCELLED);
+        via_cfuture_unref(behind[i]);
+    }
+    ck_assert_uint_eq(stats_of(pool).corrupt, 0);
+    close_pool(pool);
+    via_buffer_unref(gate);
+}
+
+TEST(what_was_given_ahead_through_shared_memory_is_called_back)
+{
+    call_back_what_was_given_ahead(VIA_TRANSPORT_SHARED);
+}
+
+TEST(what_was_given_ahead_through_a_socket_is_called_back)
+{
+    call_back_what_was_given_ahead(VIA_TRANSPORT_SOCKET);
+}
+
 TEST(a_shutdown_whose_time_is_over_says_what_it_left)
 {
     via_executor *pool = open_pool(1);
@@ -534,8 +577,9 @@ PROCESS_TEST_MAIN(
     a_pointer_to_data_is_refused_before_anything_is_sent, a_pointer_call_is_not_supported,
     a_call_that_may_run_twice_is_started_again_after_a_crash, a_loop_serves_its_pool,
     shutting_down_lets_queued_calls_finish, shutting_down_by_force_ends_what_runs_and_what_waits,
-    a_shutdown_whose_time_is_over_says_what_it_left, dropping_the_pool_lets_its_calls_finish,
-    an_initializer_that_keeps_failing_breaks_the_pool_with_its_text,
+    what_was_given_ahead_through_shared_memory_is_called_back,
+    what_was_given_ahead_through_a_socket_is_called_back, a_shutdown_whose_time_is_over_says_what_it_left,
+    dropping_the_pool_lets_its_calls_finish, an_initializer_that_keeps_failing_breaks_the_pool_with_its_text,
     an_initializer_runs_in_each_worker_before_its_first_call,
     a_worker_ends_after_its_calls_and_another_goes_on,
     killing_the_workers_fails_what_runs_and_keeps_what_waits, a_measured_call_tells_what_it_has_used,
