@@ -39,6 +39,9 @@ LINK_TEST = libviaduct-test.la
 WRAPPING = $(AM_LDFLAGS) $(WRAP_HEAP)
 check_PROGRAMS += $(VIA_TESTS)
 TESTS += $(VIA_TESTS) $(COVERAGE_TEST)
+# Processes that cannot be killed, and want of memory, are pretended.
+tests_unit_process_test_pool_crashes_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=via__zygote_kill \
+  -Wl,--wrap=via__process_oom_kills
 endif
 
 # The mapping is checked when every test program has run.

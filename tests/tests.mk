@@ -336,6 +336,10 @@ VIA_TESTS += tests/unit/process/test_pointers.tap
 tests_unit_process_test_pointers_tap_SOURCES = tests/unit/process/test_pointers.c
 tests_unit_process_test_pointers_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_pointers_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_pool_crashes.tap
+tests_unit_process_test_pool_crashes_tap_SOURCES = tests/unit/process/test_pool_crashes.c
+tests_unit_process_test_pool_crashes_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_pool_crashes_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_pool_deadlocks.tap
 tests_unit_process_test_pool_deadlocks_tap_SOURCES = tests/unit/process/test_pool_deadlocks.c
 tests_unit_process_test_pool_deadlocks_tap_LDFLAGS = $(WRAPPING)
@@ -645,6 +649,7 @@ test_headers = \
   tests/unit/process/payload_sides.h \
   tests/unit/process/plugin_fixture.h \
   tests/unit/process/pool_fixture.h \
+  tests/unit/process/pool_inside.h \
   tests/unit/process/zygote_fixture.h \
   tests/unit/sync/queue_fixture.h \
   tests/unit/sync/resource_fixture.h \

@@ -167,10 +167,11 @@ static int count_started(struct via__process_worker *worker)
     return started;
 }
 
+// What was killed for that was counted then, so that no other is born meanwhile.
 static void note_failed_birth(struct via__process_worker *worker, int status)
 {
     struct via__why why;
-    if (worker->killed && worker->killed != VIA__KILL_SLOW_START && worker->killed != VIA__KILL_CORRUPT)
+    if (worker->killed && worker->killed != VIA__KILL_CORRUPT)
         return;
     if (status >= 0 && WIFSIGNALED(status))
         via__why(&why, 0, "a worker died of signal %d (%s) before it could take calls", WTERMSIG(status),
@@ -184,13 +185,13 @@ static void note_failed_birth(struct via__process_worker *worker, int status)
 void via__process_died(struct via__process_worker *worker, int status, const struct via__zygote_event *event)
 {
     struct via__process_pool *pool = worker->pool;
-    int was_beginning = via__worker_starts(worker);
+    int was_beginning = worker->state < VIA__WORKER_READY;
     int was_working = worker->state == VIA__WORKER_READY;
     if (!worker->is_unkillable) {
         int started = count_started(worker);
         empty_window(worker, started, status, event);
     }
-    if (was_beginning && worker->killed != VIA__KILL_ZYGOTE)
+    if (was_beginning)
         note_failed_birth(worker, status);
     else if (was_working && worker->has_answered)
         pool->birth_failures = 0;

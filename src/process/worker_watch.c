@@ -153,6 +153,16 @@ static int is_lost(const struct via__process_worker *worker, int64_t now_ns)
            now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS);
 }
 
+static void give_up_start(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    struct via__why why;
+    via__why(&why, 0, "a worker could not take calls within %lld ms",
+             (long long)(pool->options.start_timeout_ns / VIA_MS));
+    via__process_kill(worker, VIA__KILL_SLOW_START);
+    via__process_birth_failed(pool, VIA_ETIMEDOUT, why.text);
+}
+
 void via__process_look(struct via__process_worker *worker, int64_t now_ns)
 {
     if (is_lost(worker, now_ns)) {
@@ -164,7 +174,7 @@ void via__process_look(struct via__process_worker *worker, int64_t now_ns)
             via__process_give_up(worker);
     } else if (worker->state < VIA__WORKER_READY) {
         if (now_ns >= after(worker->born_ns, worker->pool->options.start_timeout_ns))
-            via__process_kill(worker, VIA__KILL_SLOW_START);
+            give_up_start(worker);
     } else if (worker->state == VIA__WORKER_ENDING) {
         if (now_ns >= after(worker->idle_ns, END_NS))
             via__process_kill(worker, VIA__KILL_SLOW_END);
