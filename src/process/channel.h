@@ -140,8 +140,8 @@ int via__channel_started(struct via__channel *channel);
 
 // Cancels a pending order by its place: 1 if it is certain that it never starts, and its answer will be
 // VIA__ANSWER_REFUSED; 0 if it has started, or may have.  Then it may still be refused, or runs, and its
-// function sees that it is asked to stop.  Of an order that was sent on a socket it is always 0; such an order
-// runs only once via__channel_started() counts it.
+// function sees that it is asked to stop.  Of an order that was sent on a socket it is always 0; such an
+// order runs only once via__channel_started() counts it.
 int via__channel_cancel(struct via__channel *channel, uint32_t place);
 
 // Has the worker look at its control socket soon.
