@@ -113,7 +113,8 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
 // An order that was no call has been answered.
 static void take_other(struct via__process_worker *worker, const struct via__answer *answer)
 {
-    if (worker->state != VIA__WORKER_INIT)
+    // One that was killed meanwhile is no beginner any more, whatever it has answered.
+    if (worker->state != VIA__WORKER_INIT || worker->killed)
         return;
     if (answer->status == 0) {
         via__process_ready(worker);
