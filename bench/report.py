@@ -34,6 +34,15 @@ METRICS = {
     "added_ns": ("added to it by an await", "ns", 1, False),
     "ns_per_coroutine": ("create, run and free", "ns", 1, False),
     "ns_per_step": ("next and yield", "ns", 1, False),
+    "ns_per_call": ("a call", "us", 1e-3, False),
+    "in_process_ns": ("the same work in the process", "us", 1e-3, False),
+    "of_in_process": ("of the work in the process", "times", 1, False),
+    "first_answer_ns": ("first answer of a new worker", "us", 1e-3, False),
+    "spawn_ns": ("first byte of the program by posix_spawn", "us", 1e-3, False),
+    "of_spawn": ("of posix_spawn", "times", 1, False),
+    "max_ns": ("longest", "us", 1e-3, False),
+    "mean_ns": ("mean", "us", 1e-3, False),
+    "private_bytes": ("private memory of an idle worker", "KiB", 1 / 1024, False),
 }
 TITLES = {
     "a": "Round trip, one call in flight",
@@ -51,6 +60,12 @@ TITLES = {
     "t6": "Await of a call on a thread",
     "t7": "A coroutine is created, runs and is freed, without a loop",
     "t8": "A step of a generator, without a loop",
+    "p1": "Calls of nothing in other processes",
+    "p2": "Payloads",
+    "p3": "A new worker, by what its parent holds",
+    "p4": "Ends of workers",
+    "p5": "The loop thread's own time for one turn",
+    "p6": "An idle worker",
 }
 SHOWN = {
     "a": ("p50_ns", "p99_ns", "cpu_ns_per_trip", "idle_cpu_us"),
@@ -68,6 +83,12 @@ SHOWN = {
     "t6": ("p50_ns", "callback_p50_ns", "added_ns"),
     "t7": ("ns_per_coroutine",),
     "t8": ("ns_per_step",),
+    "p1": ("ns_per_call", "tasks_per_s", "cpu_ns_per_task"),
+    "p2": ("ns_per_call", "in_process_ns", "of_in_process"),
+    "p3": ("first_answer_ns", "spawn_ns", "of_spawn"),
+    "p4": ("p50_ns", "p99_ns", "max_ns"),
+    "p5": ("p50_ns", "p99_ns", "max_ns"),
+    "p6": ("private_bytes",),
 }
 
 # Viaduct's figure in `param` is held against the peer's in `peer_param`, or against a fixed bound if peer is None.
@@ -94,7 +115,7 @@ def all_targets():
     targets.append(Target("e", 4, "nice19", "p99_ns", None, None, "<=", 200e3))
     targets.append(Target("f", 2, "2000", "efficiency_pct", None, None, ">=", 97))
     targets.append(Target("f", 2, "4", "efficiency_pct", None, None, ">=", 95))
-    targets += task_targets()
+    targets += task_targets() + process_targets()
     return sorted(targets, key=lambda t: list(TITLES).index(t.workload))
 
 
@@ -118,6 +139,32 @@ def task_targets():
     return targets
 
 
+def process_targets():
+    raw, python = "socketpair", "cpython"
+    rows = [
+        ("p1", 1, "1", "ns_per_call", raw, "1", "<=", 0.9),
+        ("p1", 1, "1-spin", "ns_per_call", raw, "1", "<=", 0.2),
+        ("p1", 1, "1", "tasks_per_s", python, "1", ">=", 20),
+        ("p1", 1, "16", "tasks_per_s", raw, "1", ">=", 15),
+        ("p1", 1, "16", "tasks_per_s", python, "16", ">=", 150),
+        ("p1", 1, "256", "tasks_per_s", raw, "1", ">=", 40),
+        ("p1", 2, "256", "tasks_per_s", raw, "1", ">=", 80),
+        ("p1", 1, "256", "tasks_per_s", python, "256", ">=", 500),
+        ("p1", 2, "256", "tasks_per_s", python, "256", ">=", 500),
+        ("p1", 1, "256-depth1", "tasks_per_s", python, "256", ">=", 20),
+        ("p2", 1, "64k-copied", "ns_per_call", raw, "64k-copied", "<=", 0.6),
+        ("p2", 1, "1m-built", "ns_per_call", python, "1m-built", "<=", 1 / 25),
+        ("p2", 1, "64m-built", "of_in_process", None, None, "<=", 1.2),
+        ("p4", 1, "crash", "p50_ns", None, None, "<=", 1e6),
+        ("p4", 1, "timeout", "p99_ns", None, None, "<=", 5e6),
+        ("p6", 1, "-", "private_bytes", None, None, "<=", 65536),
+    ]
+    rows += [("p3", 1, gib, "of_spawn", None, None, "<=", 0.5) for gib in ("0", "1", "4")]
+    for param in ("submit", "completion", "birth", "death", "restart"):
+        rows.append(("p5", 1, param, "max_ns", None, None, "<=", 100e3))
+    return [Target(*row) for row in rows]
+
+
 # Why a peer can be ahead; shown only where it is.
 REASONS = {
     ("a", "go"): "the goroutine is handed over on one core: no cache line and no wake-up crosses to another",
@@ -137,6 +184,11 @@ REASONS = {
 
 def place(workload, workers, param):
     """Words for a cell: so many workers, so many calls in flight, which variant."""
+    if workload == "p3":
+        return f"{param} GiB"
+    if workload.startswith("p"):
+        words = f"{workers} worker{'s' if workers > 1 else ''}"
+        return words if param == "-" else f"{words}, {param}"
     if workload.startswith("t"):
         return {"-": "one thread", "same": "the same one again", "fresh": "made and completed first"}.get(
             param, f"{param} of them"

@@ -21,13 +21,14 @@ from pathlib import Path
 import report
 
 HERE = Path(__file__).resolve().parent
-PEERS = ("viaduct", "libuv", "glib", "asio", "go", "tokio", "cpython")
+PEERS = ("viaduct", "libuv", "glib", "asio", "go", "tokio", "cpython", "socketpair")
 CALL_PEERS = ("viaduct", "libuv", "glib", "asio", "go", "cpython")
-QUICK_PEERS = ("viaduct", "libuv", "go", "tokio")
+QUICK_PEERS = ("viaduct", "libuv", "go", "tokio", "socketpair")
 PROGRAMS = {"viaduct": "bench_viaduct", "libuv": "bench_uv", "glib": "bench_glib", "asio": "bench_asio", "go": "bench_go"}
+PROCESS_PROGRAMS = {"viaduct": "process_viaduct", "socketpair": "process_raw"}
 TASK_PROGRAMS = {"viaduct": "task_viaduct", "go": "task_go", "tokio": "task_tokio"}
 # What one run of each workload takes at first guess, in seconds; measured times replace it.
-GUESS_S = {"a": 0.6, "b": 0.4, "c": 0.6, "crss": 0.8, "d": 0.4, "e": 1.0, "f": 1.3, "t5": 6}
+GUESS_S = {"a": 0.6, "b": 0.4, "c": 0.6, "crss": 0.8, "d": 0.4, "e": 1.0, "f": 1.3, "t5": 6, "p3": 1, "p4": 1.5, "p5": 1}
 TIMEOUT_S = 60
 TOKIO_MANIFESTS = "/usr/share/cargo/registry/tokio-1.*/Cargo.toml"
 
@@ -37,6 +38,32 @@ Sample = namedtuple("Sample", "round workload peer workers param metric value fo
 
 def is_task_workload(workload):
     return workload.startswith("t")
+
+
+def is_process_workload(workload):
+    return workload.startswith("p")
+
+
+def process_cells():
+    """The cells of calls in other processes.  The reference and CPython stand beside what is held against them."""
+    both, all_three = ("viaduct", "cpython"), ("viaduct", "socketpair", "cpython")
+    cells = [
+        ("p1", 1, "1", all_three),
+        ("p1", 1, "16", both),
+        ("p1", 1, "256", both),
+        ("p1", 2, "1", ("socketpair",)),
+        ("p1", 2, "256", both),
+        ("p2", 1, "64k-copied", all_three),
+        ("p2", 1, "1m-built", both),
+        ("p2", 1, "64m-built", both),
+    ]
+    alone = ("1-spin", "16-spin", "256-spin", "256-depth1", "1-thread", "16-thread", "256-thread", "1-socket", "16-socket")
+    cells += [("p1", 1, param, ("viaduct",)) for param in alone]
+    cells += [("p3", 1, gib, ("viaduct",)) for gib in ("0", "1", "4")]
+    cells += [("p4", 1, param, ("viaduct",)) for param in ("crash", "timeout")]
+    cells += [("p5", 1, param, ("viaduct",)) for param in ("submit", "completion", "birth", "death", "restart")]
+    cells.append(("p6", 1, "-", ("viaduct",)))
+    return [Cell(*cell) for cell in cells]
 
 
 def task_cells():
@@ -59,7 +86,7 @@ def task_cells():
 def all_cells(peers):
     """Every cell in the order of the report; Viaduct's variants stand beside the cell they vary."""
     cells = call_cells(tuple(peer for peer in peers if peer in CALL_PEERS))
-    for cell in task_cells():
+    for cell in task_cells() + process_cells():
         cells.append(cell._replace(peers=tuple(peer for peer in cell.peers if peer in peers)))
     return cells
 
@@ -92,7 +119,7 @@ def chosen(cells, patterns):
 
 def programs_of(peer):
     """The program for calls and the one for tasks, as far as the peer has them."""
-    return [table[peer] for table in (PROGRAMS, TASK_PROGRAMS) if peer in table]
+    return [table[peer] for table in (PROGRAMS, TASK_PROGRAMS, PROCESS_PROGRAMS) if peer in table]
 
 
 def commands(directory, peers):
@@ -105,7 +132,7 @@ def commands(directory, peers):
                 found[program] = [str(directory / program)]
             else:
                 print(f"{peer} is left out where it needs {directory / program}, which was not built")
-    for script in ("bench_python", "task_python"):
+    for script in ("bench_python", "task_python", "process_python"):
         if "cpython" in peers:
             found[script] = [sys.executable, "-B", str(HERE / "peers" / f"{script}.py")]
     return found
@@ -113,9 +140,10 @@ def commands(directory, peers):
 
 def program_for(workload, peer):
     """The name of the program that runs a workload for a peer."""
+    kind = 0 if is_task_workload(workload) else 1 if is_process_workload(workload) else 2
     if peer == "cpython":
-        return "task_python" if is_task_workload(workload) else "bench_python"
-    return (TASK_PROGRAMS if is_task_workload(workload) else PROGRAMS).get(peer)
+        return ("task_python", "process_python", "bench_python")[kind]
+    return (TASK_PROGRAMS, PROCESS_PROGRAMS, PROGRAMS)[kind].get(peer)
 
 
 class Load:
@@ -209,12 +237,13 @@ def planned_runs(cells, rounds, available):
 def warm_up(runs, available):
     """Cold caches and sleeping processors would punish whoever runs first."""
     cells = [Cell("b", 2, "256", ()), Cell("f", 2, "2000", ()), Cell("t1", 1, "-", ()), Cell("t4", 1, "-", ())]
-    kinds = {is_task_workload(cell.workload) for _round, cell, _peer in runs}
+    cells.append(Cell("p1", 1, "1", ()))
+    wanted = {program_for(cell.workload, peer) for _round, cell, peer in runs}
     print("warming up")
     for cell in cells:
         for peer in PEERS:
             program = program_for(cell.workload, peer)
-            if program in available and is_task_workload(cell.workload) in kinds:
+            if program in available and program in wanted:
                 run_program(available[program], cell, peer, 0)
 
 
