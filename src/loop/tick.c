@@ -202,6 +202,14 @@ static int next_portion(int budget)
     return budget < PORTION ? budget : PORTION;
 }
 
+// The inbox is awake first, or what the sources send would be signalled.
+static void serve_sources(via_loop *loop)
+{
+    if (!loop->backlog)
+        loop->backlog = via__inbox_take(&loop->inbox);
+    via__sources_serve(loop);
+}
+
 // A tick without its poll.  Messages are handled in portions, each with the callbacks it made ready, so that
 // the threads that sent them get new work before the last one is read; not more than the budget in all, so
 // that they cannot starve descriptors.
@@ -210,7 +218,7 @@ static size_t run_once(via_loop *loop)
     int budget = loop->drain_budget;
     loop->ticks++;
     if (loop->sources_due)
-        via__sources_serve(loop);
+        serve_sources(loop);
     budget -= drain(loop, next_portion(budget));
     if (loop->vclock)
         jump_to_timer(loop);
