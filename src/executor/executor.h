@@ -71,6 +71,8 @@ struct via__executor_kind {
     // Inputs longer than this are copied by `copy_in` instead of on the heap.
     size_t in_inline;
     int (*copy_in)(via_executor *executor, const void *in, size_t bytes, via_buffer **buffer);
+    // So many bytes behind a call's extra are the executor's own, not initialised: see via__job_apart().
+    size_t apart_bytes;
     // What no thread can do: via_call::timeout_ns and ::retries are refused without it.
     int kills;
 };
@@ -247,6 +249,12 @@ static inline struct via_stuck_call via__job_describe(const via_cfuture *cf, lon
                                                      : (void *)(uintptr_t)cf->function,
                                    .running_ns = running_ns,
                                    .thread_id = thread_id};
+}
+
+// The executor's own bytes of a job with an extra; they go with the future.
+static inline void *via__job_apart(struct via__call_extra *extra)
+{
+    return extra + 1;
 }
 
 static inline int via__job_priority(const via_cfuture *cf)

@@ -96,7 +96,7 @@ static int keep_input(struct via__call_extra *extra, via_executor *executor, con
         extra->in = status == 0 ? extra->buffer->data : NULL;
         return status;
     }
-    void *room = extra + 1;
+    void *room = (char *)(extra + 1) + executor->kind->apart_bytes;
     if (call->in_bytes > IN_BEHIND) {
         room = malloc(call->in_bytes);
         extra->in_is_alone = 1;
@@ -112,7 +112,7 @@ static int new_extra(via_cfuture *cf, via_executor *executor, const struct via_c
 {
     int bytes = call->kind == VIA_CALL_BYTES_IN_OUT;
     size_t behind = bytes && !call->buffer && call->in_bytes <= IN_BEHIND ? call->in_bytes : 0;
-    struct via__call_extra *extra = malloc(sizeof *extra + behind);
+    struct via__call_extra *extra = malloc(sizeof *extra + executor->kind->apart_bytes + behind);
     if (!extra)
         return VIA_ENOMEM;
     memset(extra, 0, sizeof *extra);

@@ -37,14 +37,7 @@ struct via__function_record *via__process_function(struct via__process_pool *poo
 static uint32_t depth_of(struct via__process_pool *pool, const struct via__pcall *call)
 {
     const struct via__function_record *record = via__process_function(pool, call->function);
-    if (!record || record->has_died || record->calls < VIA__PROCESS_PROOF ||
-        call->bounces >= VIA__PROCESS_BOUNCES || record->mean_ns > VIA__PROCESS_SHORT_NS)
-        return 1;
-    int64_t depth =
-        record->mean_ns > 0 ? VIA__PROCESS_SHORT_NS / record->mean_ns : pool->options.prefetch_max;
-    if (depth > pool->options.prefetch_max)
-        depth = pool->options.prefetch_max;
-    return depth > 1 ? (uint32_t)depth : 1;
+    return record && record->depth > 1 && call->bounces < VIA__PROCESS_BOUNCES ? record->depth : 1;
 }
 
 static struct via__pcall *first_of(const struct via__list *list)

@@ -82,7 +82,8 @@ enum via__pcall_state {
     VIA__PCALL_DONE   // in the chain, or with its completer
 };
 
-// One call of the pool, from submission until it is completed.  `cf->link` points to it until it is DONE.
+// One call of the pool, from submission until it is completed; it lies behind `extra`.  `cf->link` points to
+// it until it is DONE.
 struct via__pcall {
     struct via__list link;   // in a queue
     struct via__pcall *next; // in the chain
@@ -159,6 +160,7 @@ struct via__function_record {
     uint32_t calls;   // seen, up to VIA__PROCESS_PROOF
     int32_t has_died; // in its hands a worker has
     int64_t mean_ns;
+    uint32_t depth; // so many calls of it a worker may have at once; 0 until it is known
 };
 
 enum via__zygote_state { VIA__ZYGOTE_UP, VIA__ZYGOTE_RESTARTS, VIA__ZYGOTE_DOWN };
@@ -210,6 +212,7 @@ struct via__process_pool {
     struct via__heap timers;
     struct via__heap_node tick;
     int64_t armed_ns;
+    int64_t taken_ns; // when the answers that are being taken were found
 
     struct via__function_record *functions;
     size_t function_count;

@@ -26,7 +26,6 @@ static void complete(struct via__pcall *call)
         via__job_refused(call->cf);
     else
         via__job_answer(call->cf, &call->answer);
-    free(call);
 }
 
 // Under the lock: takes the chain over.
@@ -212,9 +211,7 @@ static int asks_too_much(const struct via__call_extra *extra)
 
 static struct via__pcall *new_call(via_cfuture *cf, struct via__call_extra *extra)
 {
-    struct via__pcall *call = malloc(sizeof *call);
-    if (!call)
-        return NULL;
+    struct via__pcall *call = via__job_apart(extra);
     memset(call, 0, sizeof *call);
     call->cf = cf;
     call->extra = extra;
@@ -266,8 +263,6 @@ int via__process_submit(via_executor *executor, via_cfuture *cf, enum via__submi
     if (asks_too_much(extra))
         return VIA_ENOTSUP;
     struct via__pcall *call = new_call(cf, extra);
-    if (!call)
-        return VIA_ENOMEM;
     if (pool->base.debug)
         warn_of_pointers(extra);
     int named =
@@ -275,8 +270,6 @@ int via__process_submit(via_executor *executor, via_cfuture *cf, enum via__submi
     via__process_lock(pool);
     int status = take_in(pool, call, how, named, &why);
     via__process_unlock(pool);
-    if (status < 0)
-        free(call);
     return status;
 }
 
@@ -305,10 +298,8 @@ void via__process_claimed(via_executor *executor, via_cfuture *cf, enum via__cla
             via__process_nudge(pool);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (call) {
+    if (call)
         via_cfuture_unref(cf);
-        free(call);
-    }
 }
 
 // Under the lock: a call that was given to a worker.

@@ -174,6 +174,7 @@ static const struct via__executor_kind process_kind = {.name = "process pool",
                                                        .only_here = only_here,
                                                        .in_inline = VIA__ORDER_INLINE,
                                                        .copy_in = via__process_copy_in,
+                                                       .apart_bytes = sizeof(struct via__pcall),
                                                        .kills = 1};
 
 struct via__process_pool *via__process_pool_check(via_executor *executor)

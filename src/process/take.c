@@ -17,6 +17,16 @@
 // After so many answers workers are given more.
 #define PORTION 16
 
+static uint32_t earned_depth(const struct via__process_pool *pool, const struct via__function_record *record)
+{
+    uint32_t most = (uint32_t)pool->options.prefetch_max;
+    if (record->has_died || record->calls < VIA__PROCESS_PROOF || record->mean_ns > VIA__PROCESS_SHORT_NS)
+        return 1;
+    return record->mean_ns * most <= VIA__PROCESS_SHORT_NS
+               ? most
+               : (uint32_t)(VIA__PROCESS_SHORT_NS / record->mean_ns);
+}
+
 static void note_run(struct via__process_pool *pool, uint32_t function, int64_t wall_ns)
 {
     struct via__function_record *record = via__process_function(pool, function);
@@ -28,6 +38,7 @@ static void note_run(struct via__process_pool *pool, uint32_t function, int64_t 
         record->mean_ns += (wall_ns - record->mean_ns) >> MEAN_SHIFT;
     if (record->calls < VIA__PROCESS_PROOF)
         record->calls++;
+    record->depth = earned_depth(pool, record);
 }
 
 static char *text_of(const struct via__answer *answer)
@@ -141,7 +152,7 @@ static void advance(struct via__process_worker *worker)
     if (via__worker_pending(worker) > 0) {
         const struct via__pcall *next = via__worker_place(worker, worker->head)->call;
         int is_timed = next && (next->extra->timeout_ns || pool->options.call_timeout_ns || next->asked);
-        worker->head_ns = via_now_ns();
+        worker->head_ns = pool->taken_ns;
         if (is_timed)
             via__process_watch(worker);
         return;
@@ -152,7 +163,7 @@ static void advance(struct via__process_worker *worker)
         via__process_kill(worker, VIA__KILL_CORRUPT);
         return;
     }
-    worker->idle_ns = via_now_ns();
+    worker->idle_ns = pool->taken_ns;
     via__list_remove(&worker->link);
     via__list_push_front(&pool->idle_workers, &worker->link);
     if (worker->retires)
@@ -177,9 +188,13 @@ static int handle(struct via__process_worker *worker, const struct via__answer *
 static int take_some(struct via__process_worker *worker, int most)
 {
     struct via__answer answer;
+    int64_t *taken_ns = &worker->pool->taken_ns;
+    *taken_ns = 0;
     while (most-- > 0 && via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
         uint64_t number = via__worker_place(worker, worker->head)->number;
         int got = via__channel_take(worker->channel, number, &answer);
+        if (got == 1 && !*taken_ns)
+            *taken_ns = via_now_ns(); // one look at the clock for all
         if (got == 1)
             got = handle(worker, &answer) < 0 ? VIA_ECORRUPT : 1;
         if (got == VIA_ECORRUPT)
