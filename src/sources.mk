@@ -105,6 +105,11 @@ libviaduct_executor_la_SOURCES = \
   src/executor/interrupt.c \
   src/executor/job.c \
   src/executor/map.c \
+  src/executor/map.h \
+  src/executor/map_bytes.c \
+  src/executor/map_items.c \
+  src/executor/packed.c \
+  src/executor/packed.h \
   src/executor/pool_estimate.h \
   src/executor/pool_report.c \
   src/executor/pool_shutdown.c \

@@ -13,10 +13,15 @@
 /** Gives the next item: 1 with `*item` set, 0 at the end, or a negative status.  May go on for ever. */
 typedef int (*via_map_source_fn)(void *source, void **item);
 
+/** Gives the next item of a map over bytes: 1 with `*in` and `*in_bytes` set, 0 at the end, or a negative
+ *  status.  The bytes are copied before it is called again.  May go on for ever. */
+typedef int (*via_map_bytes_source_fn)(void *source, const void **in, size_t *in_bytes);
+
 /** A map under way. */
 typedef struct via_map via_map;
 
-/** What to map, and how. */
+/** What to map, and how: pointers (`next_item` and `fn`), or bytes (`next_bytes` and `bytes_fn`), which also
+ *  run in other processes. */
 struct via_map_options {
     via_map_source_fn next_item; /**< where the items come from; called in the thread that drives the map */
     void *source;                /**< passed to it; borrowed until the map is freed */
@@ -29,6 +34,12 @@ struct via_map_options {
      * have to find room, or the map ends with VIA_EBUSY. */
     size_t buffer;
     int64_t timeout_ns; /**< how long the whole map may take, in nanoseconds from its start; 0 for no limit */
+    via_map_bytes_source_fn next_bytes; /**< where items that are bytes come from, instead of `next_item` */
+    /** The function over bytes, instead of `fn`.  A chunk is one call to the executor: a worker process that
+     *  crashes costs all its items, and via_call_cancelled() is that of the chunk.  The answers of a chunk
+     *  together must not be longer than what the executor allows one call.  An executor of the program's own
+     *  is given each item by itself. */
+    via_bytes_fn bytes_fn;
 };
 
 VIA_BEGIN_C
@@ -43,11 +54,12 @@ VIA_BEGIN_C
  * - Cancel: via_map_free() cancels what has not started.
  * - Origin: concurrent.futures `Executor.map`, with `chunksize` and `buffersize`.
  *
- * @param executor the executor; it must run pointer calls.
+ * @param executor the executor; it must run pointer calls, or bytes calls for a map over bytes.
  * @param options what to map.
  * @param map receives the map; untouched on failure.
- * @return 0; VIA_EINVAL for NULLs or a negative timeout; what via_executor_submit() returns; the source's
- *         negative status; VIA_ENOMEM.  On failure what was submitted is cancelled.
+ * @return 0; VIA_EINVAL for NULLs, a mixture of pointers and bytes, or a negative timeout; what
+ * via_executor_submit() returns; the source's negative status; VIA_ENOMEM.  On failure what was submitted is
+ * cancelled.
  */
 VIA_PUBLIC int via_map_new(via_executor *executor, const struct via_map_options *options, via_map **map);
 
@@ -56,8 +68,11 @@ VIA_PUBLIC int via_map_new(via_executor *executor, const struct via_map_options 
  *
  * The error of one item does not end the map: it is that item's outcome, and the next call goes on.
  *
- * - Ownership: gives the value to the caller, with the outcome's `destroy`.  A message is good until the
- *   next call.
+ * Where a call of several items has failed as a whole, as in a worker process that crashed, that is the
+ * outcome of each of them, and the message says so.
+ *
+ * - Ownership: gives the value to the caller, with the outcome's `destroy`.  A message and
+ *   via_outcome::process are good until the next call.
  * - Threads: one at a time.
  * - Blocks: until the result is there or the map's time is over.
  * - Cancel: not applicable.

@@ -125,7 +125,7 @@ static void release_payload(const struct via_call *call)
         call->destroy(call->arg);
 }
 
-int via_executor_submit(via_executor *executor, const struct via_call *call, via_cfuture **cf)
+static int submit(via_executor *executor, const struct via_call *call, int is_packed, via_cfuture **cf)
 {
     via_cfuture *job = executor && call ? malloc(sizeof *job) : NULL;
     if (!job) {
@@ -139,6 +139,8 @@ int via_executor_submit(via_executor *executor, const struct via_call *call, via
         free(job);
         return status;
     }
+    if (is_packed)
+        via__job_extra(job)->is_packed = 1;
     // Blocking for room in a loop's thread would stall the loop.
     status = via__job_submit(job, via__role.loop ? VIA__SUBMIT_MUST_NOT_BLOCK : VIA__SUBMIT_MAY_BLOCK);
     if (status < 0) {
@@ -149,6 +151,16 @@ int via_executor_submit(via_executor *executor, const struct via_call *call, via
     if (cf)
         *cf = job;
     return 0;
+}
+
+int via_executor_submit(via_executor *executor, const struct via_call *call, via_cfuture **cf)
+{
+    return submit(executor, call, 0, cf);
+}
+
+int via__executor_submit_packed(via_executor *executor, const struct via_call *call, via_cfuture **cf)
+{
+    return submit(executor, call, 1, cf);
 }
 
 int via_executor_shutdown(via_executor *executor, unsigned flags, int64_t timeout_ns)

@@ -73,6 +73,7 @@ struct via__executor_kind {
     int (*copy_in)(via_executor *executor, const void *in, size_t bytes, via_buffer **buffer);
     // So many bytes behind a call's extra are the executor's own, not initialised: see via__job_apart().
     size_t apart_bytes;
+    int packs; // runs packed calls: see packed.h
     // What no thread can do: via_call::timeout_ns and ::retries are refused without it.
     int kills;
 };
@@ -111,6 +112,7 @@ struct via__call_extra {
     const void *in; // behind this struct, on the heap, or in the buffer
     size_t in_bytes;
     int in_is_alone; // on the heap
+    int is_packed;   // several items: see packed.h
     int retries;
     int64_t timeout_ns;
     via_buffer *buffer; // with a reference, or NULL
@@ -175,6 +177,9 @@ int via__executor_watch_forks(void);
 // VIA__CALL_EXTRA among them has the call described for reports.  On failure the payload is released.
 int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
                   uint32_t flags);
+
+// As via_executor_submit(), for a bytes call of several items; the executor's kind must pack.
+int via__executor_submit_packed(via_executor *executor, const struct via_call *call, via_cfuture **cf);
 
 // Whether the call uses an argument that somebody else owns.
 static inline int via__call_borrows(const struct via_call *call)

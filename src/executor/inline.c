@@ -186,6 +186,7 @@ static void destroy(via_executor *executor)
 }
 
 static const struct via__executor_kind inline_kind = {.name = "inline",
+                                                      .packs = 1,
                                                       .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
                                                       .jobs_live = 1,
                                                       .submit = submit,

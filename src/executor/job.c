@@ -15,6 +15,7 @@
 #include "executor/buffer.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
+#include "executor/packed.h"
 
 static int has_input(const struct via_call *call)
 {
@@ -297,7 +298,8 @@ static int call_function(struct via__frame *frame, struct via__call_extra *extra
         return frame->fn(frame->arg, result);
     if (extra->buffer && extra->buffer->is_writable)
         frame->bytes.in_place = extra->buffer->data;
-    int status = extra->bytes_fn(&frame->bytes, extra->in, extra->in_bytes);
+    int status =
+        via__packed_call(extra->is_packed, extra->bytes_fn, &frame->bytes, extra->in, extra->in_bytes);
     *result = frame->bytes.out;
     extra->outcome.bytes = frame->bytes.bytes;
     extra->outcome.destroy = free;

@@ -236,6 +236,7 @@ static void destroy(via_executor *executor)
 }
 
 static const struct via__executor_kind strand_kind = {.name = "strand",
+                                                      .packs = 1,
                                                       .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
                                                       .submit = submit,
                                                       .claimed = claimed,

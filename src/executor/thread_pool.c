@@ -72,6 +72,7 @@ static via_cfuture *depends(via_executor *executor, via_cfuture *job)
 }
 
 static const struct via__executor_kind pool_kind = {.name = "thread pool",
+                                                    .packs = 1,
                                                     .call_kinds = VIA_CALL_POINTER | VIA_CALL_BYTES_IN_OUT,
                                                     .submit = via__pool_submit,
                                                     .claimed = via__pool_claimed,

@@ -43,7 +43,8 @@ enum via__order_flags {
     VIA__ORDER_IN_BUFFER = 1 << 0, // the input is in a buffer, not in the slot
     VIA__ORDER_IN_PLACE = 1 << 1,  // ... which the worker may write to
     VIA__ORDER_MEASURE = 1 << 2,   // tell what the call has used
-    VIA__ORDER_SIZE = 1 << 3       // tell how much memory the worker occupies after it
+    VIA__ORDER_SIZE = 1 << 3,      // tell how much memory the worker occupies after it
+    VIA__ORDER_PACKED = 1 << 4     // the input is several items: see executor/packed.h
 };
 
 #define VIA__ORDER_INLINE (VIA__SLOT_BYTES - 48)

@@ -121,7 +121,8 @@ static void fill_call(struct via__process_worker *worker, const struct via__pcal
     order->function = call->function;
     order->kind = VIA__ORDER_CALL;
     order->flags = (uint8_t)((extra->flags & VIA_CALL_MEASURED ? VIA__ORDER_MEASURE : 0) |
-                             (pool->options.max_worker_bytes ? VIA__ORDER_SIZE : 0));
+                             (pool->options.max_worker_bytes ? VIA__ORDER_SIZE : 0) |
+                             (extra->is_packed ? VIA__ORDER_PACKED : 0));
     order->in_bytes = extra->in_bytes;
     order->out_max = pool->options.max_out_bytes;
     order->cpu_ns = pool->options.limits.call_cpu_ns;

@@ -23,6 +23,7 @@
 #include "base/role.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
+#include "executor/packed.h"
 #include "process/channel.h"
 #include "process/confine.h"
 #include "process/directory.h"
@@ -189,7 +190,8 @@ static void run(via_bytes_fn fn, const void *in, void *in_place)
         (void)via__confine_call_cpu(order->cpu_ns);
     begin_frame(in_place);
     int64_t begun_ns = via_now_ns();
-    int returned = fn(&self.frame.bytes, in, (size_t)order->in_bytes);
+    int returned = via__packed_call(order->flags & VIA__ORDER_PACKED, fn, &self.frame.bytes, in,
+                                    (size_t)order->in_bytes);
     self.answer->wall_ns = via_now_ns() - begun_ns;
     if (order->cpu_ns)
         (void)via__confine_call_cpu(0);
