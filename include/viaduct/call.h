@@ -187,8 +187,8 @@ static inline struct via_call via_call_buffer(via_bytes_fn fn, via_buffer *buffe
  *
  * May be called again: the answer is then the last buffer, with what stood in the common part kept.
  *
- * From a worker process an answer of up to 64 KiB is copied.  A longer one the program sees where the function
- * has put it: it is to be read only, and a worker that means ill could still change it.
+ * From a worker process an answer of up to 64 KiB is copied.  A longer one the program sees where the
+ * function has put it: it is to be read only, and a worker that means ill could still change it.
  *
  * - Ownership: the buffer belongs to the call and becomes the outcome's value.
  * - Threads: the thread that runs the call.
