@@ -41,7 +41,7 @@ check_PROGRAMS += $(VIA_TESTS)
 TESTS += $(VIA_TESTS) $(COVERAGE_TEST)
 # Processes that cannot be killed, and want of memory, are pretended.
 tests_unit_process_test_pool_crashes_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=via__zygote_kill \
-  -Wl,--wrap=via__process_oom_kills
+  -Wl,--wrap=via__process_oom_kills,--wrap=via__pantry_new
 endif
 
 # The mapping is checked when every test program has run.

@@ -141,7 +141,7 @@ struct via__process_worker {
     enum via__kill killed;
     int is_unkillable;
     int retires; // gets no more calls
-    int has_answered;
+    int has_answered; // a call
     int is_armed; // rings when it has answered
     pid_t pid;
     int pidfd, control;

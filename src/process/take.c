@@ -113,6 +113,8 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     note_run(pool, call->function, answer->wall_ns);
     pool->completed++;
     worker->calls++;
+    if (!worker->has_answered)
+        pool->birth_failures = 0;
     worker->has_answered = 1;
     if ((worker->quota && worker->calls >= worker->quota) ||
         (pool->options.max_worker_bytes && answer->rss_bytes > pool->options.max_worker_bytes))

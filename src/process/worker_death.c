@@ -169,7 +169,8 @@ static int count_started(struct via__process_worker *worker)
     return started;
 }
 
-// What was killed for that was counted then, so that no other is born meanwhile.
+// A worker ended before its first call, which nobody will blame a call for.  What was killed for that was
+// counted then, so that no other is born meanwhile.
 static void note_failed_birth(struct via__process_worker *worker, int status)
 {
     struct via__why why;
@@ -187,15 +188,14 @@ static void note_failed_birth(struct via__process_worker *worker, int status)
 void via__process_died(struct via__process_worker *worker, int status, const struct via__zygote_event *event)
 {
     struct via__process_pool *pool = worker->pool;
-    int was_beginning = worker->state < VIA__WORKER_READY;
-    int was_working = worker->state == VIA__WORKER_READY;
+    int was_working = worker->state == VIA__WORKER_READY, started = 0;
     if (!worker->is_unkillable) {
-        int started = count_started(worker);
+        started = count_started(worker);
         empty_window(worker, started, status, event);
     }
-    if (was_beginning)
+    if (worker->state < VIA__WORKER_READY || (was_working && !worker->has_answered && started <= 0))
         note_failed_birth(worker, status);
-    else if (was_working && worker->has_answered)
+    else if (started > 0)
         pool->birth_failures = 0;
     pool->stats.recycled += worker->state == VIA__WORKER_ENDING && !worker->killed;
     via__process_bury(worker, worker->killed == VIA__KILL_CORRUPT || was_working);

@@ -9,6 +9,8 @@
 #include <stdarg.h>
 #include <sys/syscall.h>
 
+#include "process/pantry.h"
+
 /* ---- what is wrapped ---- */
 
 static _Atomic int keeps_signals;
@@ -41,6 +43,14 @@ uint64_t __wrap_via__process_oom_kills(void);
 uint64_t __wrap_via__process_oom_kills(void)
 {
     return __real_via__process_oom_kills() + more_oom_kills;
+}
+
+/* In a worker: what it needs first is refused if the environment says so. */
+int __real_via__pantry_new(int control, struct via__pantry **pantry);
+int __wrap_via__pantry_new(int control, struct via__pantry **pantry);
+int __wrap_via__pantry_new(int control, struct via__pantry **pantry)
+{
+    return getenv("VIADUCT_TEST_NO_PANTRY") ? VIA_ENOMEM : __real_via__pantry_new(control, pantry);
 }
 
 /* ---- functions for workers ---- */
@@ -432,18 +442,33 @@ TEST(an_initializer_that_hangs_breaks_the_pool)
     expect_broken(-1, 100 * VIA_MS, "within 100 ms");
 }
 
-static int begin_at_the_fourth_try(via_bytes_call *call, const void *in, size_t bytes)
+TEST(workers_that_end_before_they_can_take_a_call_break_the_pool)
 {
-    char path[64] = "", byte = 'x';
+    ck_assert_int_eq(setenv("VIADUCT_TEST_NO_PANTRY", "1", 1), 0);
+    via_executor *pool = open_pool(2);
+    unsetenv("VIADUCT_TEST_NO_PANTRY");
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_EBROKEN);
+    ck_assert_msg(strstr(outcome.message, "status 124") != NULL, "%s", outcome.message);
+    via_cfuture_unref(cf);
+    ck_assert_uint_le(process_stats(pool).started, 6);
+    close_pool(pool);
+}
+
+/* Counts its runs in a file, and succeeds the fifth and the seventh time. */
+static int begin_at_last(via_bytes_call *call, const void *in, size_t bytes)
+{
+    char path[64] = "";
     (void)call;
     memcpy(path, in, bytes);
     FILE *file = fopen(path, "ae");
     if (!file)
         return -errno;
-    fwrite(&byte, 1, 1, file);
+    fwrite("x", 1, 1, file);
     long tries = ftell(file);
     fclose(file);
-    if (tries < 4)
+    if (tries != 5 && tries != 7)
         exit(1);
     return 0;
 }
@@ -453,14 +478,21 @@ TEST(workers_that_begin_at_last_serve_and_nobody_hears_of_the_failures)
     char path[64] = "/tmp/viaduct-tries-XXXXXX";
     int fd = mkstemp(path);
     ck_assert_int_ge(fd, 0);
-    struct via_process_pool_options options = pool_options(1);
-    options.initializer = begin_at_the_fourth_try;
+    struct via_process_pool_options options = pool_options(2);
+    options.initializer = begin_at_last;
     options.initializer_in = path;
     options.initializer_in_bytes = strlen(path);
     via_executor *pool = open_with(&options);
+    via_buffer *gate = new_gate();
     ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
-    ck_assert_uint_eq(process_stats(pool).started, 4);
+    ck_assert_uint_eq(process_stats(pool).started, 5);
+    via_cfuture *cf = occupy(pool, gate);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0); // the failure before it was no fifth
+    ck_assert_uint_eq(process_stats(pool).started, 7);
+    open_gate(gate);
+    ck_assert_int_eq(finish(cf), 0);
     close_pool(pool);
+    via_buffer_unref(gate);
     close(fd);
     unlink(path);
 }
@@ -523,6 +555,7 @@ PROCESS_TEST_MAIN("process/pool_crashes", a_crash_tells_the_function_and_what_th
                   an_initializer_that_crashes_breaks_the_pool_with_the_signal,
                   an_initializer_that_exits_breaks_the_pool_with_the_status,
                   an_initializer_that_hangs_breaks_the_pool,
+                  workers_that_end_before_they_can_take_a_call_break_the_pool,
                   workers_that_begin_at_last_serve_and_nobody_hears_of_the_failures,
                   the_end_of_the_helper_process_fails_what_runs_and_the_rest_goes_on,
                   an_idle_pool_whose_helper_process_ended_serves_again)
