@@ -174,11 +174,8 @@ static const struct via__executor_kind process_kind = {.name = "process pool",
                                                        .only_here = only_here,
                                                        .in_inline = VIA__ORDER_INLINE,
                                                        .copy_in = via__process_copy_in,
-<<<<<<< HEAD
                                                        .apart_bytes = sizeof(struct via__pcall),
-=======
                                                        .packs = 1,
->>>>>>> a994c89 (executor: maps over bytes, which run in worker processes as well)
                                                        .kills = 1};
 
 struct via__process_pool *via__process_pool_check(via_executor *executor)
