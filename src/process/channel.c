@@ -92,7 +92,14 @@ int via__channel_cancel(struct via__channel *channel, uint32_t place)
 {
     if (place - channel->taken >= via__channel_pending(channel))
         return 0;
-    return channel->kind->cancel(channel, place);
+    return channel->kind->cancel(channel, place, VIA__REQUEST_STOP);
+}
+
+int via__channel_call_back(struct via__channel *channel, uint32_t place)
+{
+    if (place - channel->taken >= via__channel_pending(channel))
+        return 0;
+    return channel->kind->cancel(channel, place, VIA__REQUEST_BACK);
 }
 
 void via__channel_knock(struct via__channel *channel)

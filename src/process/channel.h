@@ -145,6 +145,9 @@ int via__channel_started(struct via__channel *channel);
 // order runs only once via__channel_started() counts it.
 int via__channel_cancel(struct via__channel *channel, uint32_t place);
 
+// The same, but if the order has started its function is told nothing.
+int via__channel_call_back(struct via__channel *channel, uint32_t place);
+
 // Has the worker look at its control socket soon.
 void via__channel_knock(struct via__channel *channel);
 

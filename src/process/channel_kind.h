@@ -17,7 +17,7 @@ struct via__channel_kind {
     int (*has_answer)(const struct via__channel *channel);
     int (*arm)(struct via__channel *channel);
     int (*started)(struct via__channel *channel);
-    int (*cancel)(struct via__channel *channel, uint32_t place);
+    int (*cancel)(struct via__channel *channel, uint32_t place, enum via__request request);
     void (*knock)(struct via__channel *channel);
 };
 

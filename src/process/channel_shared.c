@@ -282,14 +282,15 @@ static int started(struct via__channel *channel)
     return (int)(place - channel->taken);
 }
 
-static int cancel(struct via__channel *channel, uint32_t place)
+static int cancel(struct via__channel *channel, uint32_t place, enum via__request request)
 {
     struct shared_channel *shared = shared_of(channel);
     uint32_t slot = via__slot_of(place);
-    shared->cancelled[slot] = 1;
+    if (shared->cancelled[slot] < request)
+        shared->cancelled[slot] = (uint8_t)request;
     // seq_cst, both: the worker stores `started` and then looks at the flag (begin() in port_shared.c).  If
     // this does not see the order started, the worker sees the flag.
-    atomic_store_explicit(&shared->orders->cancelled[slot], 1, memory_order_seq_cst);
+    atomic_store_explicit(&shared->orders->cancelled[slot], shared->cancelled[slot], memory_order_seq_cst);
     uint32_t start = atomic_load_explicit(&shared->answers->started, memory_order_seq_cst);
     return via__places_from(start, place) >= 0;
 }

@@ -37,11 +37,11 @@
 
 #define IN_BYTES 8192
 
-// What may wait to be sent: each order, and as many requests, and a knock.
-#define REQUESTS_BYTES (VIA__CHANNEL_SLOTS * sizeof(struct via__frame))
+// What may wait to be sent: each order, two requests for each, and a knock.
+#define REQUESTS_BYTES (2 * VIA__CHANNEL_SLOTS * sizeof(struct via__frame))
 #define OUT_BYTES      (VIA__CHANNEL_SLOTS * VIA__FRAME_MAX + REQUESTS_BYTES + sizeof(struct via__frame))
 
-enum request { NOT_CANCELLED, REQUESTED, NEVER_STARTS };
+#define NEVER_STARTS (VIA__REQUEST_STOP + 1)
 
 struct socket_channel {
     struct via__channel base;
@@ -52,7 +52,7 @@ struct socket_channel {
     uint32_t started;
     uint32_t seen; // place after the last answer that is in `in`
     struct via__order next;
-    uint8_t cancelled[VIA__CHANNEL_SLOTS]; // enum request
+    uint8_t cancelled[VIA__CHANNEL_SLOTS]; // enum via__request, or NEVER_STARTS
 
     // What waits to be sent: out[out_from] up to out[out_to].  Places in the stream count from the first
     // byte.
@@ -150,7 +150,7 @@ static void push(struct via__channel *channel)
     size_t bytes = VIA__ORDER_HEAD + via__order_used(&sock->next);
     assert(bytes <= sizeof sock->next);
     sock->order_at[slot] = end_of_stream(sock);
-    sock->cancelled[slot] = NOT_CANCELLED;
+    sock->cancelled[slot] = VIA__REQUEST_NONE;
     memcpy(add_frame(sock, VIA__FRAME_ORDER, channel->pushed, bytes), &sock->next, bytes);
 }
 
@@ -180,19 +180,20 @@ static int withdraw(struct socket_channel *sock, uint32_t slot)
     return 1;
 }
 
-static int cancel(struct via__channel *channel, uint32_t place)
+static int cancel(struct via__channel *channel, uint32_t place, enum via__request request)
 {
     struct socket_channel *sock = socket_of(channel);
     uint32_t slot = via__slot_of(place);
-    if (sock->cancelled[slot] != NOT_CANCELLED)
+    if (sock->cancelled[slot] >= request)
         return sock->cancelled[slot] == NEVER_STARTS;
     if (sock->order_at[slot] >= sock->sent)
         return withdraw(sock, slot);
     // More than fit can only wait if a worker answers and does not read; it is not told.
     if (sock->requests_waiting < REQUESTS_BYTES) {
-        add_frame(sock, VIA__FRAME_CANCEL, place, 0);
+        unsigned char *at = add_frame(sock, VIA__FRAME_CANCEL, place, 0) - sizeof(struct via__frame);
+        at[offsetof(struct via__frame, flags)] = (unsigned char)request;
         sock->requests_waiting += sizeof(struct via__frame);
-        sock->cancelled[slot] = REQUESTED;
+        sock->cancelled[slot] = (uint8_t)request;
         send_waiting(sock);
     }
     return 0;

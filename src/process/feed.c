@@ -272,7 +272,7 @@ void via__process_call_back(struct via__process_worker *worker)
         if (!call || call->asked || call->is_called_back)
             continue;
         call->is_called_back = 1;
-        if (!via__channel_cancel(worker->channel, call->place))
+        if (!via__channel_call_back(worker->channel, call->place))
             continue; // it may have started, or else the worker will refuse it
         via__process_leave(worker, call);
         via__process_return(worker->pool, call);

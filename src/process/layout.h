@@ -37,6 +37,13 @@ static inline int32_t via__places_from(uint32_t a, uint32_t b)
 
 #define VIA__SHARED_MAGIC 0x76696153u
 
+// What was said of an order; more only ever replaces less.
+enum via__request {
+    VIA__REQUEST_NONE,
+    VIA__REQUEST_BACK, // not to start
+    VIA__REQUEST_STOP  // nor to go on
+};
+
 // Segment A, which the program alone writes.
 struct via__shared_orders {
     uint32_t magic;
@@ -47,7 +54,7 @@ struct via__shared_orders {
     _Atomic uint32_t closed;                        // 1: the program has given the channel up
     alignas(VIA__LINE_BYTES) _Atomic uint32_t wake; // the futex: counts wake-ups
     alignas(VIA__LINE_BYTES) _Atomic uint32_t arm;  // counts the times that the program wanted to be rung
-    alignas(VIA__LINE_BYTES) _Atomic uint8_t cancelled[VIA__CHANNEL_SLOTS];
+    alignas(VIA__LINE_BYTES) _Atomic uint8_t cancelled[VIA__CHANNEL_SLOTS]; // enum via__request
     alignas(VIA__LINE_BYTES) struct via__order orders[VIA__CHANNEL_SLOTS];
 };
 
@@ -66,7 +73,7 @@ enum { VIA__SHARED_FD_ORDERS, VIA__SHARED_FD_ANSWERS, VIA__SHARED_FD_RING, VIA__
 
 enum via__frame_kind {
     VIA__FRAME_ORDER = 1, // to the worker: an order, without what is unused of `in`
-    VIA__FRAME_CANCEL,    // to the worker: the order is to stop, or not to start
+    VIA__FRAME_CANCEL,    // to the worker: the order is to stop, or not to start; `flags` is what was said
     VIA__FRAME_KNOCK,     // to the worker
     VIA__FRAME_STARTED,   // to the program: the order is about to run
     VIA__FRAME_ANSWER     // to the program: an answer, without what is unused of `out`

@@ -152,7 +152,7 @@ static int cancelled(struct via__port *port, uint32_t place)
 {
     // Acquire: pairs with cancel() in channel_shared.c; the function may look at what was done before it.
     return atomic_load_explicit(&shared_of(port)->orders->cancelled[via__slot_of(place)],
-                                memory_order_acquire);
+                                memory_order_acquire) == VIA__REQUEST_STOP;
 }
 
 static struct via__answer *answer_slot(struct via__port *port)

@@ -73,7 +73,7 @@ static void accept_frame(struct socket_port *sock, struct via__frame frame, cons
         sock->knocks++;
     else if (sock->tail - frame.place - 1 < sock->tail - sock->base.head)
         // Release: pairs with the acquire in is_cancelled(), if another thread reads this for it.
-        atomic_store_explicit(&sock->cancelled[via__slot_of(frame.place)], 1, memory_order_release);
+        atomic_store_explicit(&sock->cancelled[via__slot_of(frame.place)], frame.flags, memory_order_release);
 }
 
 // The program is trusted, so this finds only faults of the library's own.
@@ -221,7 +221,8 @@ static int is_cancelled(struct via__port *port, uint32_t place)
     }
     errno = error;
     // Acquire: pairs with the release in accept_frame(), if another thread has read the request.
-    return atomic_load_explicit(&sock->cancelled[via__slot_of(place)], memory_order_acquire);
+    return atomic_load_explicit(&sock->cancelled[via__slot_of(place)], memory_order_acquire) ==
+           VIA__REQUEST_STOP;
 }
 
 static struct via__answer *answer_slot(struct via__port *port)
