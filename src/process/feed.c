@@ -61,8 +61,8 @@ static struct via__process_worker *find_busy(struct via__process_pool *pool, uin
     struct via__process_worker *best = NULL;
     for (struct via__list *at = pool->busy_workers.next; at != &pool->busy_workers; at = at->next) {
         struct via__process_worker *worker = VIA__CONTAINER_OF(at, struct via__process_worker, link);
-        if (worker->alone || worker->retires || worker->killed || worker->state != VIA__WORKER_READY ||
-            via__worker_pending(worker) >= depth)
+        if (worker->alone || worker->is_slow || worker->retires || worker->killed ||
+            worker->state != VIA__WORKER_READY || via__worker_pending(worker) >= depth)
             continue;
         if (!best || via__worker_pending(worker) < via__worker_pending(best))
             best = worker;

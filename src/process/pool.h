@@ -140,9 +140,10 @@ struct via__process_worker {
     enum via__worker_state state;
     enum via__kill killed;
     int is_unkillable;
-    int retires; // gets no more calls
+    int retires;      // gets no more calls
     int has_answered; // a call
-    int is_armed; // rings when it has answered
+    int is_armed;     // rings when it has answered
+    int is_slow;      // its oldest call takes long: nothing is given behind it
     pid_t pid;
     int pidfd, control;
     struct via__channel *channel;

@@ -151,6 +151,7 @@ static void advance(struct via__process_worker *worker)
 {
     struct via__process_pool *pool = worker->pool;
     worker->head++;
+    worker->is_slow = 0;
     if (via__worker_pending(worker) > 0) {
         const struct via__pcall *next = via__worker_place(worker, worker->head)->call;
         int is_timed = next && (next->extra->timeout_ns || pool->options.call_timeout_ns || next->asked);

@@ -41,8 +41,11 @@ static int64_t next_look_busy(struct via__process_worker *worker)
         when_ns = now_ns + VIA__PROCESS_TICK_NS;
     if (call && timeout_of(worker, call))
         when_ns = earlier(when_ns, after(worker->head_ns, timeout_of(worker, call)));
-    if (call && call->asked)
-        when_ns = earlier(when_ns, after(call->asked_ns, worker->pool->options.cancel_grace_ns));
+    if (call && call->asked) {
+        int64_t due_ns = after(call->asked_ns, worker->pool->options.cancel_grace_ns);
+        // If it is past, then it was not seen to start.
+        when_ns = earlier(when_ns, due_ns > now_ns ? due_ns : now_ns + VIA__PROCESS_LOOK_NS);
+    }
     return when_ns;
 }
 
@@ -112,19 +115,20 @@ static void look_at_call(struct via__process_worker *worker, struct via__pcall *
         via__process_kill(worker, VIA__KILL_CORRUPT);
         return;
     }
-    if (started == 0 && !call->asked) {
+    if (started == 0) {
         wait_for_start(worker, now_ns);
         return;
     }
     worker->waits_since_ns = 0;
-    if (started > 0)
-        via__cf_begun(call->cf);
+    via__cf_begun(call->cf);
     if (timeout_of(worker, call) && now_ns >= after(worker->head_ns, timeout_of(worker, call)))
         via__process_kill(worker, VIA__KILL_TIMEOUT);
     else if (call->asked && now_ns >= after(call->asked_ns, worker->pool->options.cancel_grace_ns))
         via__process_kill(worker, VIA__KILL_CANCELLED);
-    else if (via__worker_pending(worker) > 1 && now_ns >= after(worker->head_ns, VIA__PROCESS_LOOK_NS))
+    else if (now_ns >= after(worker->head_ns, VIA__PROCESS_LOOK_NS)) {
+        worker->is_slow = 1;
         via__process_call_back(worker);
+    }
 }
 
 static int is_stale(const struct via__process_worker *worker, int64_t now_ns)
