@@ -166,8 +166,9 @@ VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call
  * @param timeout_ns how long to wait, in nanoseconds; 0 does not wait.
  * @return 0 when every call has returned and every thread has ended; VIA_ETIMEDOUT if calls are left, see
  *         via_executor_stuck(); with a timeout of 0 that is no error but simply not yet done; VIA_EDEADLK
- *         from one of its own calls or a loop's thread, and then it is shut down but not waited for; what
- *         the `shutdown` of an executor of one's own returns; VIA_EINVAL; VIA_EFORKED.
+ *         from one of its own calls, a callback in a thread that serves it, or a loop's thread, and then it
+ *         is shut down but not waited for; what the `shutdown` of an executor of one's own returns;
+ *         VIA_EINVAL; VIA_EFORKED.
  */
 VIA_PUBLIC int via_executor_shutdown(via_executor *executor, unsigned flags, int64_t timeout_ns);
 

@@ -38,11 +38,16 @@ static void report_dropped(via_cfuture *cf)
              extra->name ? extra->name : "no name", (void *)(uintptr_t)extra->fn);
 }
 
-static int only_here(via_cfuture *cf)
+static int is_only_here(via_executor *executor)
 {
     via_executor *executor = via__job_executor(cf);
     return executor->kind->only_here && executor->kind->only_here(executor);
 }
+static int only_here(via_cfuture *cf)
+{
+    return is_only_here(via__job_executor(cf));
+}
+
 
 static const struct via__owner_ops job_owner_ops = {.request = request_stop,
                                                     .cancelled = count_cancelled,
@@ -172,7 +177,7 @@ int via_executor_shutdown(via_executor *executor, unsigned flags, int64_t timeou
         return VIA_EFORKED;
     if (!executor->kind->shutdown)
         return 0;
-    if (timeout_ns > 0 && (via__role.loop || via__executor_on_stack(executor))) {
+    if (timeout_ns > 0 && (via__role.loop || via__executor_on_stack(executor) || is_only_here(executor))) {
         executor->kind->shutdown(executor, flags, 0);
         return VIA_EDEADLK;
     }

@@ -220,7 +220,7 @@ struct via__process_pool {
     uint64_t random;
 
     uint64_t oom_kills; // of the kernel, when last looked
-    int stopping, cancelling, released, restarting, ended, has_joiner, has_left;
+    int stopping, cancelling, released, restarting, ended, has_thread, has_joiner, has_left;
     int broken; // a negative status
     char broken_why[VIA__WHY_BYTES];
     size_t queued_peak, present_peak;
@@ -413,3 +413,5 @@ void via__process_at_exit(struct via__exit_node *node);
 int via__process_wind_down(struct via__process_pool *pool);
 
 #endif
+// Under the lock: whether this thread is the one that serves.
+int via__process_is_served_here(const struct via__process_pool *pool);

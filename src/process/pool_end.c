@@ -40,7 +40,7 @@ static void stop(struct via__process_pool *pool, unsigned flags, int *joins)
     via__process_lock(pool);
     pool->stopping = 1;
     if (joins) {
-        *joins = !pool->loop && !pool->has_joiner && !pool->has_left;
+        *joins = pool->has_thread && !pool->has_joiner && !pool->has_left;
         pool->has_joiner |= *joins;
     }
     pthread_cond_broadcast(&pool->room);

@@ -199,6 +199,8 @@ static void enqueue(struct via__process_pool *pool, struct via__pcall *call)
 {
     call->state = VIA__PCALL_QUEUED;
     call->extra->apart = call;
+    if (via__process_is_served_here(pool))
+        return VIA_EDEADLK; // in a callback: nobody else would make room
     via__list_push_back(queue_of(pool, call->extra), &call->link);
     count_in(pool, call);
 }

@@ -151,12 +151,12 @@ static void destroy(via_executor *executor)
     free(pool);
 }
 
-// Only the thread of the loop that serves could complete them.
+// Only the thread that serves could complete them.
 static int only_here(via_executor *executor)
 {
     struct via__process_pool *pool = via__process_pool_of(executor);
     pthread_mutex_lock(&pool->lock);
-    int here = pool->loop && via__loop_is_served_here(pool->loop);
+    int here = via__process_is_served_here(pool);
     pthread_mutex_unlock(&pool->lock);
     return here;
 }

@@ -191,10 +191,21 @@ static void *serve_in_thread(void *arg)
     return NULL;
 }
 
+// Under the lock, since whoever shuts down looks at what this sets.
 static int start_thread(struct via__process_pool *pool)
 {
-    pool->has_left = 0;
-    return via__thread_start(&pool->server, NULL, serve_in_thread, pool);
+    pthread_mutex_lock(&pool->lock);
+    int status = via__thread_start(&pool->server, NULL, serve_in_thread, pool);
+    pool->has_thread = status == 0;
+    pthread_mutex_unlock(&pool->lock);
+    return status;
+}
+
+int via__process_is_served_here(const struct via__process_pool *pool)
+{
+    if (pool->loop)
+        return via__loop_is_served_here(pool->loop);
+    return pool->has_thread && !pool->has_left && pthread_equal(pool->server, pthread_self());
 }
 
 // ---- a loop ----

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/* Process pools where things go wrong: workers that cannot begin, callbacks that wait for their own server.
+ */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "pool_fixture.h"
+
+/* ---- callbacks in the thread that serves ---- */
+
+struct visit {
+    via_executor *pool;
+    via_cfuture *other;
+    _Atomic int status, done;
+};
+
+static int wait_in_callback(via_cfuture *cf, void *arg)
+{
+    struct visit *visit = arg;
+    (void)cf;
+    atomic_store(&visit->status, via_cfuture_wait(visit->other, via_test_bound_ns()));
+    atomic_store(&visit->done, 1);
+    return 0;
+}
+
+TEST(a_callback_that_waits_for_another_call_is_told_that_it_cannot)
+{
+    struct visit visit = {.pool = open_pool(1)};
+    via_buffer *gate = new_gate();
+    via_cfuture *first = occupy(visit.pool, gate);
+    visit.other = submit(visit.pool, do_nothing, NULL, 0);
+    ck_assert_int_eq(via_cfuture_add_done_callback(first, wait_in_callback, &visit), 0);
+    open_gate(gate);
+    AWAIT(atomic_load(&visit.done));
+    ck_assert_int_eq(atomic_load(&visit.status), VIA_EDEADLK);
+    ck_assert_int_eq(finish(visit.other), 0);
+    via_cfuture_unref(first);
+    close_pool(visit.pool);
+    via_buffer_unref(gate);
+}
+
+static int shut_down_in_callback(via_cfuture *cf, void *arg)
+{
+    struct visit *visit = arg;
+    (void)cf;
+    atomic_store(&visit->status, via_executor_shutdown(visit->pool, 0, via_test_bound_ns()));
+    atomic_store(&visit->done, 1);
+    return 0;
+}
+
+TEST(a_callback_that_shuts_its_pool_down_is_told_that_it_cannot_wait)
+{
+    struct visit visit = {.pool = open_pool(1)};
+    via_buffer *gate = new_gate();
+    via_cfuture *first = occupy(visit.pool, gate);
+    ck_assert_int_eq(via_cfuture_add_done_callback(first, shut_down_in_callback, &visit), 0);
+    open_gate(gate);
+    AWAIT(atomic_load(&visit.done));
+    ck_assert_int_eq(atomic_load(&visit.status), VIA_EDEADLK);
+    via_cfuture_unref(first);
+    close_pool(visit.pool);
+    via_buffer_unref(gate);
+}
+
+static int submit_in_callback(via_cfuture *cf, void *arg)
+{
+    struct visit *visit = arg;
+    struct via_call call = VIA_CALL_BYTES(do_nothing, NULL, 0);
+    int status = 0;
+    (void)cf;
+    for (int i = 0; i < 3 && status == 0; i++)
+        status = via_executor_submit(visit->pool, &call, NULL);
+    atomic_store(&visit->status, status);
+    atomic_store(&visit->done, 1);
+    return 0;
+}
+
+TEST(a_callback_that_would_wait_for_room_is_told_that_it_cannot)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.max_queued = 1;
+    options.when_full = VIA_FULL_BLOCK;
+    struct visit visit = {.pool = open_with(&options)};
+    via_buffer *gate = new_gate(), *second_gate = new_gate();
+    via_cfuture *first = occupy(visit.pool, gate);
+    via_cfuture *second = submit_gate(visit.pool, second_gate);
+    ck_assert_int_eq(via_cfuture_add_done_callback(first, submit_in_callback, &visit), 0);
+    open_gate(gate);
+    AWAIT(atomic_load(&visit.done));
+    ck_assert_int_eq(atomic_load(&visit.status), VIA_EDEADLK);
+    open_gate(second_gate);
+    ck_assert_int_eq(finish(second), 0);
+    via_cfuture_unref(first);
+    close_pool(visit.pool);
+    via_buffer_unref(gate);
+    via_buffer_unref(second_gate);
+}
+
+/* ---- workers that cannot begin ---- */
+
+#define STILLBORN "VIA_TEST_STILLBORN"
+
+/* In a worker: the program's own handler ends it before it can do anything. */
+static void die_in_child(void)
+{
+    if (getenv(STILLBORN))
+        _exit(9);
+}
+
+int main(void)
+{
+    pthread_atfork(NULL, NULL, die_in_child);
+    via_process_enter();
+    const TTest *const tests[] = {a_callback_that_waits_for_another_call_is_told_that_it_cannot,
+                                  a_callback_that_shuts_its_pool_down_is_told_that_it_cannot_wait,
+                                  a_callback_that_would_wait_for_room_is_told_that_it_cannot, NULL};
+    return via_test_main("process/pool-edges", tests);
+}
