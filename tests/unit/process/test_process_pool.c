@@ -406,6 +406,24 @@ TEST(what_was_given_ahead_through_a_socket_is_called_back)
     call_back_what_was_given_ahead(VIA_TRANSPORT_SOCKET);
 }
 
+static int64_t cpu_time_ns(void)
+{
+    struct timespec used;
+    ck_assert_int_eq(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used), 0);
+    return used.tv_sec * VIA_S + used.tv_nsec;
+}
+
+// CPU time tells work from waiting, however busy the machine is.
+TEST(shutting_down_by_force_costs_nothing_for_idle_workers)
+{
+    via_executor *pool = open_pool(1);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    int64_t before_ns = cpu_time_ns();
+    ck_assert_int_eq(via_executor_shutdown(pool, VIA_SHUTDOWN_CANCEL_QUEUED, via_test_bound_ns()), 0);
+    ck_assert_int_lt(cpu_time_ns() - before_ns, VIA_S / 2);
+    ck_assert_ptr_null(via_executor_unref(pool));
+}
+
 TEST(a_shutdown_whose_time_is_over_says_what_it_left)
 {
     via_executor *pool = open_pool(1);
@@ -578,7 +596,8 @@ PROCESS_TEST_MAIN(
     a_call_that_may_run_twice_is_started_again_after_a_crash, a_loop_serves_its_pool,
     shutting_down_lets_queued_calls_finish, shutting_down_by_force_ends_what_runs_and_what_waits,
     what_was_given_ahead_through_shared_memory_is_called_back,
-    what_was_given_ahead_through_a_socket_is_called_back, a_shutdown_whose_time_is_over_says_what_it_left,
+    what_was_given_ahead_through_a_socket_is_called_back,
+    shutting_down_by_force_costs_nothing_for_idle_workers, a_shutdown_whose_time_is_over_says_what_it_left,
     dropping_the_pool_lets_its_calls_finish, an_initializer_that_keeps_failing_breaks_the_pool_with_its_text,
     an_initializer_runs_in_each_worker_before_its_first_call,
     a_worker_ends_after_its_calls_and_another_goes_on,
