@@ -1,5 +1,13 @@
 # SPDX-License-Identifier: BSD-3-Clause
 # Written by tools/update-sources.sh.
+crashy_codec_sources = \
+  examples/crashy_codec/files.c \
+  examples/crashy_codec/files.h \
+  examples/crashy_codec/in_process.c \
+  examples/crashy_codec/in_process.h \
+  examples/crashy_codec/main.c \
+  examples/crashy_codec/report.c \
+  examples/crashy_codec/report.h
 sqlite_httpd_sources = \
   examples/sqlite_httpd/callbacks.c \
   examples/sqlite_httpd/coroutines.c \
@@ -41,6 +49,7 @@ GALLERY = \
   examples/gallery/08_shield_twice \
   examples/gallery/09_spinner \
   examples/gallery/10_promise \
+  examples/gallery/11_executors \
   examples/gallery/12_wrap_future \
   examples/gallery/13_run \
   examples/gallery/14_timed \
@@ -69,6 +78,7 @@ GALLERY = \
   examples/gallery/39_done_callback \
   examples/gallery/41_nobody_will \
   examples/gallery/42_set_twice \
+  examples/gallery/43_three_executors \
   examples/gallery/45_queue_workers \
   examples/gallery/46a_lock \
   examples/gallery/46b_event \
@@ -86,6 +96,7 @@ examples_gallery_07_shield_LDADD = libviaduct.la
 examples_gallery_08_shield_twice_LDADD = libviaduct.la
 examples_gallery_09_spinner_LDADD = libviaduct.la
 examples_gallery_10_promise_LDADD = libviaduct.la
+examples_gallery_11_executors_LDADD = libviaduct.la
 examples_gallery_12_wrap_future_LDADD = libviaduct.la
 examples_gallery_13_run_LDADD = libviaduct.la
 examples_gallery_14_timed_LDADD = libviaduct.la
@@ -114,6 +125,7 @@ examples_gallery_38_wait_first_LDADD = libviaduct.la
 examples_gallery_39_done_callback_LDADD = libviaduct.la
 examples_gallery_41_nobody_will_LDADD = libviaduct.la
 examples_gallery_42_set_twice_LDADD = libviaduct.la
+examples_gallery_43_three_executors_LDADD = libviaduct.la
 examples_gallery_45_queue_workers_LDADD = libviaduct.la
 examples_gallery_46a_lock_LDADD = libviaduct.la
 examples_gallery_46b_event_LDADD = libviaduct.la

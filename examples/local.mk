@@ -16,7 +16,8 @@ SMALL_EXAMPLES = \
   examples/09_bytes \
   examples/10_generator \
   examples/11_watchdog \
-  examples/12_portal
+  examples/12_portal \
+  examples/13_processes
 
 noinst_PROGRAMS += $(SMALL_EXAMPLES)
 examples_01_hello_LDADD = libviaduct.la
@@ -31,6 +32,18 @@ examples_09_bytes_LDADD = libviaduct.la
 examples_10_generator_LDADD = libviaduct.la
 examples_11_watchdog_LDADD = libviaduct.la
 examples_12_portal_LDADD = libviaduct.la
+examples_13_processes_LDADD = libviaduct.la
+
+# The decoder with the defects is a library of its own, shared where shared libraries are built: without -rpath
+# libtool would make an archive of it.
+noinst_LTLIBRARIES += examples/crashy_codec/libtzif.la
+examples_crashy_codec_libtzif_la_SOURCES = examples/crashy_codec/tzif.c examples/crashy_codec/tzif.h
+examples_crashy_codec_libtzif_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default
+examples_crashy_codec_libtzif_la_LDFLAGS = $(AM_LDFLAGS) -avoid-version -no-undefined -rpath $(abs_top_builddir)/examples
+
+noinst_PROGRAMS += examples/crashy_codec/crashy_codec
+examples_crashy_codec_crashy_codec_SOURCES = $(crashy_codec_sources)
+examples_crashy_codec_crashy_codec_LDADD = libviaduct.la examples/crashy_codec/libtzif.la
 
 noinst_PROGRAMS += $(GALLERY)
 EXTRA_DIST += examples/gallery/gallery.h
@@ -40,7 +53,7 @@ noinst_PROGRAMS += $(SQLITE_GALLERY)
 noinst_PROGRAMS += examples/sqlite_httpd/sqlite_httpd
 examples_sqlite_httpd_sqlite_httpd_SOURCES = $(sqlite_httpd_sources)
 examples_sqlite_httpd_sqlite_httpd_CPPFLAGS = $(AM_CPPFLAGS) $(EXAMPLES_CFLAGS)
-examples_sqlite_httpd_sqlite_httpd_LDADD = libviaduct.la $(EXAMPLES_LIBS) -lm
+examples_sqlite_httpd_sqlite_httpd_LDADD = libviaduct.la examples/crashy_codec/libtzif.la $(EXAMPLES_LIBS) -lm
 endif
 
 TESTS += tests/check_examples.test

@@ -100,6 +100,7 @@ gallery() {
 
 {
     echo "$header"
+    assign crashy_codec_sources $(ls examples/crashy_codec/*.[ch] | grep -v /tzif)
     assign sqlite_httpd_sources examples/sqlite_httpd/*.[ch]
     gallery GALLERY '' '' $(grep -L 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
     gallery SQLITE_GALLERY '$(EXAMPLES_CFLAGS)' '$(EXAMPLES_LIBS)' $(grep -l 'include <sqlite3.h>' examples/gallery/[0-9]*.c)
