@@ -9,6 +9,7 @@ crashy_codec_sources = \
   examples/crashy_codec/report.c \
   examples/crashy_codec/report.h
 sqlite_httpd_sources = \
+  examples/sqlite_httpd/apart.h \
   examples/sqlite_httpd/callbacks.c \
   examples/sqlite_httpd/coroutines.c \
   examples/sqlite_httpd/demo.c \
@@ -34,10 +35,12 @@ sqlite_httpd_sources = \
   examples/sqlite_httpd/request.h \
   examples/sqlite_httpd/server.c \
   examples/sqlite_httpd/server.h \
+  examples/sqlite_httpd/similar.c \
   examples/sqlite_httpd/stats.c \
   examples/sqlite_httpd/stats.h \
   examples/sqlite_httpd/svg.c \
-  examples/sqlite_httpd/svg.h
+  examples/sqlite_httpd/svg.h \
+  examples/sqlite_httpd/zone.c
 GALLERY = \
   examples/gallery/01_create_task \
   examples/gallery/02_not_awaited \

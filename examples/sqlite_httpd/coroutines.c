@@ -27,8 +27,8 @@ static int serve(void *arg, void **result)
     request_watch(request);
     run_query(request, &outcome);
     request_end(request, &outcome);
-    if (outcome.status == 0)
-        query_free_result(outcome.value);
+    if (outcome.destroy != NULL)
+        outcome.destroy(outcome.value);
     return 0;
 }
 

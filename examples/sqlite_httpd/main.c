@@ -12,11 +12,12 @@
 static const char usage[] =
     "usage: sqlite_httpd [--port N] [--direct]        serve until SIGINT or SIGTERM\n"
     "       sqlite_httpd --demo [--quick] [--seconds N] [--seed N] [--plot FILE]\n"
-    "both:  [--coroutines] [--database FILE] [--data FILE]\n"
+    "both:  [--coroutines] [--processes N] [--database FILE] [--data FILE]\n"
     "\n"
     "  --port N         listen there on 127.0.0.1; default a free port\n"
     "  --direct         run queries on the loop's thread, to see what that does\n"
     "  --coroutines     handle requests in tasks, not in callbacks; the same otherwise\n"
+    "  --processes N    so many for /similar, and so many for /zone; default 2\n"
     "  --demo           put load on a server of its own and compare; about 16 s\n"
     "  --quick          one second for each half of the demo\n"
     "  --seconds N      so many for each half; default 7\n"
@@ -130,6 +131,9 @@ static void set_option(struct program *program, int option)
     case 'c':
         program->demo.coroutines = program->server.coroutines = 1;
         break;
+    case 'n':
+        program->server.processes = (int)whole_number("processes", optarg, 64);
+        break;
     case 'b':
         program->demo.database = program->server.database = optarg;
         break;
@@ -144,13 +148,19 @@ static void set_option(struct program *program, int option)
 
 static void read_options(struct program *program, int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"demo", no_argument, NULL, 'd'},           {"quick", no_argument, NULL, 'q'},
-        {"seconds", required_argument, NULL, 's'},  {"seed", required_argument, NULL, 'e'},
-        {"plot", required_argument, NULL, 'o'},     {"port", required_argument, NULL, 'p'},
-        {"direct", no_argument, NULL, 'i'},         {"coroutines", no_argument, NULL, 'c'},
-        {"database", required_argument, NULL, 'b'}, {"data", required_argument, NULL, 'f'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"demo", no_argument, NULL, 'd'},
+                                            {"quick", no_argument, NULL, 'q'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"seed", required_argument, NULL, 'e'},
+                                            {"plot", required_argument, NULL, 'o'},
+                                            {"port", required_argument, NULL, 'p'},
+                                            {"direct", no_argument, NULL, 'i'},
+                                            {"coroutines", no_argument, NULL, 'c'},
+                                            {"database", required_argument, NULL, 'b'},
+                                            {"data", required_argument, NULL, 'f'},
+                                            {"processes", required_argument, NULL, 'n'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
         set_option(program, option);
@@ -160,6 +170,7 @@ static void read_options(struct program *program, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    via_process_enter(); /* worker processes go no further */
     struct program program = {
         .server = {.database = "sqlite_httpd.db"},
         .demo = {.database = "sqlite_httpd.db",

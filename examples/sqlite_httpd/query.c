@@ -7,7 +7,7 @@
 #include <string.h>
 #include <viaduct.h>
 
-const char *const query_name[QUERY_KINDS] = {"search", "scan", "note"};
+const char *const query_name[QUERY_KINDS] = {"search", "scan", "note", "similar", "zone"};
 
 static const char search_sql[] = "select printf('%04X', code) as code, name, category,"
                                  " (select count(*) from note where note.code = character.code) as notes"
@@ -26,12 +26,12 @@ static const char scan_sql[] =
 static const char note_sql[] = "insert into note (code, text) select code, ?2 from character where name = ?1"
                                " limit 1 returning id, printf('%04X', code) as code";
 
-static const char *const sql[QUERY_KINDS] = {search_sql, scan_sql, note_sql};
+static const char *const sql[QUERY_SQL_KINDS] = {search_sql, scan_sql, note_sql};
 
 /* This thread's connection and its statements, prepared once. */
 static _Thread_local struct {
     sqlite3 *db;
-    sqlite3_stmt *statement[QUERY_KINDS];
+    sqlite3_stmt *statement[QUERY_SQL_KINDS];
 } here;
 
 static int stop_if_cancelled(void *unused)
@@ -43,7 +43,7 @@ static int stop_if_cancelled(void *unused)
 void query_close_thread(void *unused)
 {
     (void)unused;
-    for (int kind = 0; kind < QUERY_KINDS; kind++)
+    for (int kind = 0; kind < QUERY_SQL_KINDS; kind++)
         sqlite3_finalize(here.statement[kind]);
     sqlite3_close(here.db);
     memset(&here, 0, sizeof here);
@@ -67,7 +67,7 @@ static int open_statements(const char *database)
     int rc = sqlite3_open_v2(database, &here.db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
     if (rc == SQLITE_OK)
         sqlite3_busy_timeout(here.db, 1000);
-    for (int kind = 0; rc == SQLITE_OK && kind < QUERY_KINDS; kind++)
+    for (int kind = 0; rc == SQLITE_OK && kind < QUERY_SQL_KINDS; kind++)
         rc = sqlite3_prepare_v3(here.db, sql[kind], -1, SQLITE_PREPARE_PERSISTENT, &here.statement[kind],
                                 NULL);
     return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The blocking half of the server: what runs on worker threads.  Nothing here knows of connections or of the
+ * What can be asked, and the blocking half of the server: what runs on worker threads.  What runs in worker
+ * processes is in apart.h.  Nothing here knows of connections or of the
  * loop.
  *
  * Each thread that runs queries has a connection of its own, opened by its first query and closed by its
@@ -9,6 +10,8 @@
 #ifndef SQLITE_HTTPD_QUERY_H
 #define SQLITE_HTTPD_QUERY_H
 
+#include "apart.h"
+
 #include <sqlite3.h>
 #include <stdatomic.h>
 
@@ -16,20 +19,25 @@ enum query_kind {
     QUERY_SEARCH, /* characters by name or beginning of a name: an index finds them */
     QUERY_SCAN,   /* characters with a word in name, old name or a note: looks at every row */
     QUERY_NOTE,   /* adds a note to a character */
+    QUERY_SQL_KINDS,
+    QUERY_SIMILAR = QUERY_SQL_KINDS, /* characters by names that are almost right; in a process */
+    QUERY_ZONE,                      /* decodes a time zone that the client sends; in a process */
     QUERY_KINDS
 };
 
-/* What each kind is called: "search", "scan", "note". */
+/* What each kind is called: "search", "scan", "note", "similar", "zone". */
 extern const char *const query_name[QUERY_KINDS];
 
-enum { QUERY_NAME_BYTES = 128, QUERY_TEXT_BYTES = 2000 };
+enum { QUERY_NAME_BYTES = 128, QUERY_NOTE_BYTES = 2000, QUERY_BODY_BYTES = ZONE_BYTES };
 
 struct query {
     enum query_kind kind;
     const char *database;            /* the file, borrowed until the executors are freed */
-    int limit;                       /* QUERY_SEARCH: at most so many */
+    int limit;                       /* QUERY_SEARCH, QUERY_SIMILAR: at most so many */
     char name[QUERY_NAME_BYTES + 1]; /* the name, its beginning, or the word to look for */
-    char text[QUERY_TEXT_BYTES + 1]; /* QUERY_NOTE: the note */
+    char text[QUERY_BODY_BYTES + 1]; /* QUERY_NOTE: the note; QUERY_ZONE: the file */
+    size_t text_bytes;               /* its length */
+    struct similar similar;          /* QUERY_SIMILAR: the input of the call, made of the above */
     /* The connection that runs this query, for query_cancel() in the loop's thread; NULL before it began. */
     _Atomic(sqlite3 *) db;
 };
@@ -37,7 +45,8 @@ struct query {
 /* Finalizer: closes this thread's connection, if it has one. */
 void query_close_thread(void *unused);
 
-/* The call: runs a `struct query`; the result is a `struct evbuffer` with JSON.  A code is an HTTP status. */
+/* The call for threads: runs a `struct query`; the result is a `struct evbuffer` with JSON.  A code is an
+ * HTTP status. */
 int query_run(void *query, void **result);
 
 /* The cancel hook: stops the query, in whatever thread it runs. */

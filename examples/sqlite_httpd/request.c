@@ -4,6 +4,7 @@
 #include <event2/bufferevent.h>
 #include <event2/keyvalq_struct.h>
 #include <stdlib.h>
+#include <string.h>
 
 void send_buffer(struct server *server, struct evhttp_request *http, int code, const char *type,
                  struct evbuffer *body)
@@ -66,13 +67,32 @@ static void send_failure(struct request *request, const struct via_outcome *outc
         code = outcome->code;
     else if (request->timed_out || outcome->status == VIA_ETIMEDOUT) {
         code = 504;
-        reason = "the query took too long";
+        reason = outcome->message != NULL ? outcome->message : "the query took too long";
+    } else if (outcome->status == VIA_ECRASHED || outcome->status == VIA_ECORRUPT) {
+        code = 502; /* not this server's fault, and nothing of it was lost but this request */
     } else if (outcome->status == VIA_EBUSY || outcome->status == VIA_ECANCELED ||
                outcome->status == VIA_ENOMEM || outcome->status == VIA_EAGAIN) {
         code = HTTP_SERVUNAVAIL;
         reason = outcome->status == VIA_EBUSY ? "too many requests are waiting" : reason;
     }
     send_reason(server, request->http, code, reason);
+}
+
+/* A thread's answer is a buffer that is moved into the reply, a process's are bytes that are copied. */
+static void send_answer(struct request *request, const struct via_outcome *outcome)
+{
+    struct evbuffer *body = outcome->value;
+    if (request->kind >= QUERY_SQL_KINDS) {
+        body = evbuffer_new();
+        if (body != NULL)
+            evbuffer_add(body, outcome->value, outcome->bytes);
+    }
+    if (body == NULL)
+        send_reason(request->server, request->http, HTTP_SERVUNAVAIL, via_status_text(VIA_ENOMEM));
+    else
+        send_buffer(request->server, request->http, HTTP_OK, "application/json", body);
+    if (body != NULL && body != outcome->value)
+        evbuffer_free(body);
 }
 
 void request_end(struct request *request, const struct via_outcome *outcome)
@@ -82,7 +102,7 @@ void request_end(struct request *request, const struct via_outcome *outcome)
     if (request->gone != NULL)
         event_del(request->gone);
     if (outcome->status == 0)
-        send_buffer(server, request->http, HTTP_OK, "application/json", outcome->value);
+        send_answer(request, outcome);
     else
         send_failure(request, outcome);
     request_free(request);
@@ -125,14 +145,36 @@ struct request *request_new(struct server *server, struct evhttp_request *http, 
     return request;
 }
 
-struct via_call request_call(struct request *request)
+/* On a thread, where it runs as long as it likes but can be told to stop. */
+static struct via_call sql_call(struct query *query)
 {
-    struct query *query = request->query;
     struct via_call call = VIA_CALL(query_run, query);
-    call.destroy = free;
     call.destroy_result = query_free_result;
     call.cancel = query_cancel;
     call.cancel_arg = query;
+    return call;
+}
+
+/* In a process, which is killed when the time is up.  On the loop's own thread nobody can do that. */
+static struct via_call call_apart(struct query *query, const struct server_options *options)
+{
+    struct via_call call = VIA_CALL_BYTES(zone_run, query->text, query->text_bytes);
+    if (query->kind == QUERY_SIMILAR) {
+        query->similar.limit = query->limit;
+        strcpy(query->similar.name, query->name);
+        call = VIA_CALL_BYTES(similar_run, &query->similar, sizeof query->similar);
+    }
+    call.arg = query; /* for `destroy` */
+    call.timeout_ns = options->direct ? 0 : options->timeout_ns / 2;
+    return call;
+}
+
+struct via_call request_call(struct request *request)
+{
+    struct query *query = request->query;
+    struct via_call call =
+        query->kind < QUERY_SQL_KINDS ? sql_call(query) : call_apart(query, &request->server->options);
+    call.destroy = free;
     call.name = query_name[query->kind];
     call.deadline_ns = via_now_ns() + request->server->options.timeout_ns;
     return call;

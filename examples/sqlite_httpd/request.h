@@ -3,9 +3,10 @@
  * Requests that wait for a query, and what the parts of the server share.
  *
  * Life of a request: evhttp calls on_request() -> the parameters go into a `struct query` -> the query goes
- * to the executor for its kind -> on a worker query_run() builds the whole answer -> back on the loop's
- * thread request_end() sends it.  Whatever ends the query early (deadline, client gone, server stopping) only
- * cancels the request's future; the end still comes, so there is one place where requests end.
+ * to the executor for its kind -> on a worker query_run(), or a function of apart.h in a worker process,
+ * builds the whole answer -> back on the loop's thread request_end() sends it.  Whatever ends the query early
+ * (deadline, client gone, server stopping) only cancels the request's future; the end still comes, so there
+ * is one place where requests end.
  *
  * From the parameters to the end it is told twice: in callbacks.c, and as a task in coroutines.c.
  */

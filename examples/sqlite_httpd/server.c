@@ -54,6 +54,8 @@ static int add_stats(struct server *server, struct evbuffer *body)
     int rc = stats_add_loop(body, server->loop, &server->figures);
     for (int kind = 0; rc >= 0 && kind < QUERY_KINDS; kind++)
         rc = stats_add_executor(body, query_name[kind], server->executor[kind]);
+    for (int kind = QUERY_SQL_KINDS; rc >= 0 && kind < QUERY_KINDS; kind++)
+        rc = stats_add_processes(body, query_name[kind], server->executor[kind]);
     return rc < 0 ? rc : evbuffer_add_printf(body, "}\n");
 }
 
@@ -70,17 +72,20 @@ static void on_stats(struct server *server, struct evhttp_request *http)
 
 static void on_request(struct evhttp_request *http, void *arg)
 {
-    static const char *const paths[] = {"/search", "/scan", "/note", "/stats"}; /* as enum query_kind */
+    static const char *const paths[] = {"/search",  "/scan", "/note", /* as enum query_kind */
+                                        "/similar", "/zone", "/stats"};
     struct server *server = arg;
     const char *path = evhttp_uri_get_path(evhttp_request_get_evhttp_uri(http));
     int route = 0;
     while (route <= QUERY_KINDS && (path == NULL || strcmp(path, paths[route]) != 0))
         route++;
-    enum evhttp_cmd_type method = route == QUERY_NOTE ? EVHTTP_REQ_POST : EVHTTP_REQ_GET;
+    enum evhttp_cmd_type method =
+        route == QUERY_NOTE || route == QUERY_ZONE ? EVHTTP_REQ_POST : EVHTTP_REQ_GET;
     if (strlen(evhttp_request_get_uri(http)) > MAX_URI_BYTES)
         send_reason(server, http, 414, "the address is too long");
     else if (route > QUERY_KINDS)
-        send_reason(server, http, HTTP_NOTFOUND, "there are /search, /scan, /note and /stats");
+        send_reason(server, http, HTTP_NOTFOUND,
+                    "there are /search, /scan, /note, /similar, /zone and /stats");
     else if (evhttp_request_get_command(http) != method) {
         const char *allowed = method == EVHTTP_REQ_POST ? "POST" : "GET";
         evhttp_add_header(evhttp_request_get_output_headers(http), "Allow", allowed);
@@ -131,8 +136,8 @@ int server_new(via_loop *loop, const struct server_options *options, struct serv
     if (server->options.timeout_ns == 0)
         server->options.timeout_ns = 2 * VIA_S;
     server->beat_due_ns = via_loop_time_ns(loop);
-    int rc = options->direct ? executors_new_direct(server->executor)
-                             : executors_new(options->max_scans, server->executor);
+    int rc = options->direct ? executors_new_direct(options, server->executor)
+                             : executors_new(loop, options, server->executor);
     if (rc == 0)
         rc = http_new(server);
     if (rc == 0)

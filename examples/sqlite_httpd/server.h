@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The server: HTTP on the loop's thread, SQLite on worker threads. */
+/* The server: HTTP on the loop's thread, SQLite on worker threads, what is not trusted in worker processes.
+ */
 #ifndef SQLITE_HTTPD_SERVER_H
 #define SQLITE_HTTPD_SERVER_H
 
@@ -17,6 +18,7 @@ struct server_options {
     int coroutines;       /* 1: requests are tasks (coroutines.c); 0: callbacks (callbacks.c) */
     int64_t timeout_ns;   /* how long a request may take; 0 for 2 s */
     size_t max_scans;     /* so many scans may wait; 0 for 16 */
+    int processes;        /* so many worker processes for each kind of call that has them; 0 for 2 */
 };
 
 struct server_figures {

@@ -29,3 +29,14 @@ int stats_add_executor(struct evbuffer *out, const char *name, via_executor *exe
         name, s.workers, s.queued, s.queued_peak, s.running, s.submitted, s.completed, s.cancelled, s.expired,
         s.rejected, s.oldest_running_ns / VIA_US);
 }
+
+int stats_add_processes(struct evbuffer *out, const char *name, via_executor *executor)
+{
+    struct via_process_pool_stats s = {0};
+    if (via_process_pool_get_stats(executor, &s) < 0)
+        return 0;
+    return evbuffer_add_printf(out,
+                               ",\n \"%s_processes\": {\"started\": %" PRIu64 ", \"crashed\": %" PRIu64
+                               ", \"killed\": %" PRIu64 ", \"timed_out\": %" PRIu64 "}",
+                               name, s.started, s.crashed, s.killed, s.timed_out);
+}

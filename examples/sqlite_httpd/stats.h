@@ -13,4 +13,7 @@ int stats_add_loop(struct evbuffer *out, via_loop *loop, const struct server_fig
 /* Adds an executor's figures; the object is still to be closed.  Negative if memory ran out. */
 int stats_add_executor(struct evbuffer *out, const char *name, via_executor *executor);
 
+/* Adds what has become of a pool's processes, if it is a pool of processes. */
+int stats_add_processes(struct evbuffer *out, const char *name, via_executor *executor);
+
 #endif
