@@ -40,14 +40,13 @@ static void report_dropped(via_cfuture *cf)
 
 static int is_only_here(via_executor *executor)
 {
-    via_executor *executor = via__job_executor(cf);
     return executor->kind->only_here && executor->kind->only_here(executor);
 }
+
 static int only_here(via_cfuture *cf)
 {
     return is_only_here(via__job_executor(cf));
 }
-
 
 static const struct via__owner_ops job_owner_ops = {.request = request_stop,
                                                     .cancelled = count_cancelled,

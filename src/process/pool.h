@@ -401,6 +401,8 @@ int via__process_serve(struct via__process_pool *pool, int timeout_ms);
 int via__process_watch_fd(struct via__process_pool *pool, int fd, int is_level, uint64_t tag);
 // Before it is closed: a forked process may have a copy, which would keep it in the epoll.
 void via__process_unwatch_fd(struct via__process_pool *pool, int fd);
+// Under the lock: whether this thread is the one that serves.
+int via__process_is_served_here(const struct via__process_pool *pool);
 // Has the server look.
 void via__process_nudge(struct via__process_pool *pool);
 
@@ -413,5 +415,3 @@ void via__process_at_exit(struct via__exit_node *node);
 int via__process_wind_down(struct via__process_pool *pool);
 
 #endif
-// Under the lock: whether this thread is the one that serves.
-int via__process_is_served_here(const struct via__process_pool *pool);

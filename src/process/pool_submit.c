@@ -188,6 +188,8 @@ static int accepts(struct via__process_pool *pool, size_t bytes)
 static int wait_for_room(struct via__process_pool *pool, size_t bytes)
 {
     int status;
+    if (via__process_is_served_here(pool))
+        return VIA_EDEADLK; // in a callback: nobody else would make room
     pool->blocked_submitters++;
     while ((status = accepts(pool, bytes)) == VIA_EBUSY)
         pthread_cond_wait(&pool->room, &pool->lock);
@@ -199,8 +201,6 @@ static void enqueue(struct via__process_pool *pool, struct via__pcall *call)
 {
     call->state = VIA__PCALL_QUEUED;
     call->extra->apart = call;
-    if (via__process_is_served_here(pool))
-        return VIA_EDEADLK; // in a callback: nobody else would make room
     via__list_push_back(queue_of(pool, call->extra), &call->link);
     count_in(pool, call);
 }

@@ -2,6 +2,7 @@
 /* Process pools where things go wrong: workers that cannot begin, callbacks that wait for their own server.
  */
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "pool_fixture.h"
