@@ -87,8 +87,8 @@ struct via_process_pool_options {
     uint64_t max_worker_bytes; /**< a worker ends when it occupies more than this after a call; 0: no limit */
     int64_t max_worker_age_ns; /**< a worker ends when it is older than this; 0: no limit */
     via_bytes_fn initializer;  /**< runs in each worker before its first call; what it returns is judged as a
-                                    call's; if it fails the worker is not used, and after five in a row the
-                                    pool is broken (VIA_EBROKEN) */
+                                    call's; if it fails or takes too long the worker is not used, and after
+                                    five in a row the pool is broken (VIA_EBROKEN) */
     const void *initializer_in;  /**< its input; copied */
     size_t initializer_in_bytes; /**< the input's length in bytes */
     via_bytes_fn

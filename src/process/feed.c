@@ -198,10 +198,10 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
     return 1;
 }
 
-static void bear_more(struct via__process_pool *pool)
+static int wants_more(const struct via__process_pool *pool)
 {
-    while (pool->starting < pool->queued && via__process_bear(pool) == 0)
-        ;
+    return pool->starting < pool->queued ||
+           (!pool->stopping && pool->live < (size_t)pool->options.min_workers);
 }
 
 void via__process_feed(struct via__process_pool *pool)
@@ -218,8 +218,8 @@ void via__process_feed(struct via__process_pool *pool)
     }
     if (last)
         via__channel_flush(last->channel);
-    if (pool->starting < pool->queued)
-        bear_more(pool);
+    while (wants_more(pool) && via__process_bear(pool) == 0)
+        ;
 }
 
 void via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,

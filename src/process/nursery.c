@@ -124,11 +124,16 @@ static void *restart(void *arg)
     return NULL;
 }
 
+int via__process_wants_zygote(const struct via__process_pool *pool)
+{
+    return pool->zygote_state == VIA__ZYGOTE_DOWN && !pool->restarting && !pool->broken &&
+           (!pool->stopping || pool->queued);
+}
+
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
 {
     pthread_t thread;
-    if (pool->zygote_state != VIA__ZYGOTE_DOWN || pool->restarting || pool->broken ||
-        now_ns < pool->restart_ns || (pool->stopping && !pool->queued))
+    if (!via__process_wants_zygote(pool) || now_ns < pool->restart_ns)
         return;
     pool->restarting = 1;
     pool->zygote_state = VIA__ZYGOTE_RESTARTS;
@@ -139,4 +144,5 @@ void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
     pool->restarting = 0;
     pool->zygote_state = VIA__ZYGOTE_DOWN;
     pool->restart_ns = now_ns + via__process_back_off(++pool->restart_failures);
+    via__process_set_timer(pool);
 }

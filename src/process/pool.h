@@ -211,7 +211,6 @@ struct via__process_pool {
     int64_t birth_ns; // no birth before
 
     struct via__heap timers;
-    struct via__heap_node tick;
     int64_t armed_ns;
     int64_t taken_ns; // when the answers that are being taken were found
 
@@ -378,6 +377,8 @@ int via__process_stuck(via_executor *executor, struct via_stuck_call *calls, siz
 
 // Has the server hear of it.  0 or a negative errno.
 int via__process_watch_zygote(struct via__process_pool *pool);
+// Whether there is none, and another is to be started when its time has come.
+int via__process_wants_zygote(const struct via__process_pool *pool);
 // Hears the zygote.
 void via__process_hear(struct via__process_pool *pool);
 // Starts it again when its time has come.

@@ -3,6 +3,7 @@
 #include <config.h>
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,11 +131,13 @@ static void take_other(struct via__process_worker *worker, const struct via__ans
     if (worker->state != VIA__WORKER_INIT || worker->killed)
         return;
     if (answer->status == 0) {
+        worker->pool->birth_failures = 0;
         via__process_ready(worker);
         return;
     }
-    char *text = text_of(answer);
-    via__process_birth_failed(worker->pool, VIA_EBROKEN, text ? text : via_status_text(answer->status));
+    char *text = text_of(answer), code[64];
+    snprintf(code, sizeof code, "its initializer returned %d", answer->status);
+    via__process_birth_failed(worker->pool, VIA_EBROKEN, text ? text : code);
     free(text);
     via__process_kill(worker, VIA__KILL_SLOW_START);
 }

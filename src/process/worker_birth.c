@@ -127,6 +127,8 @@ static void enter_table(struct via__process_worker *worker)
 int via__process_bear(struct via__process_pool *pool)
 {
     size_t slot = free_slot(pool);
+    if (via__process_wants_zygote(pool))
+        via__process_set_timer(pool);
     if (pool->zygote_state != VIA__ZYGOTE_UP || pool->broken || pool->ended ||
         pool->live >= (size_t)pool->options.max_workers || slot == pool->slots)
         return VIA_EAGAIN;

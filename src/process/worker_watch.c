@@ -213,9 +213,9 @@ void via__process_set_timer(struct via__process_pool *pool)
 {
     const struct via__heap_node *first = via__heap_first(&pool->timers);
     int64_t when_ns = first ? first->when_ns : VIA_FOREVER;
-    if (pool->birth_ns && pool->queued)
+    if (pool->birth_ns)
         when_ns = earlier(when_ns, pool->birth_ns);
-    if (pool->zygote_state == VIA__ZYGOTE_DOWN)
+    if (via__process_wants_zygote(pool))
         when_ns = earlier(when_ns, pool->restart_ns);
     if (when_ns >= pool->armed_ns)
         return; // it fires in time, or too early, which does no harm
@@ -230,6 +230,8 @@ void via__process_run_timers(struct via__process_pool *pool)
     int64_t now_ns = via_now_ns();
     struct via__heap_node *first;
     pool->armed_ns = VIA_FOREVER;
+    if (pool->birth_ns <= now_ns)
+        pool->birth_ns = 0; // a time that stayed behind would be due for ever
     while ((first = via__heap_first(&pool->timers)) != NULL && first->when_ns <= now_ns) {
         struct via__process_worker *worker = VIA__CONTAINER_OF(first, struct via__process_worker, timer);
         via__heap_remove(&pool->timers, first);

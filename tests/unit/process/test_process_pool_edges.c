@@ -7,6 +7,20 @@
 
 #include "pool_fixture.h"
 
+static struct via_process_pool_stats stats_of(via_executor *pool)
+{
+    struct via_process_pool_stats stats;
+    ck_assert_int_eq(via_process_pool_get_stats(pool, &stats), 0);
+    return stats;
+}
+
+static void end_pool(via_executor *pool)
+{
+    (void)via_executor_shutdown(pool, VIA_SHUTDOWN_CANCEL_QUEUED | VIA_SHUTDOWN_CANCEL_RUNNING,
+                                via_test_bound_ns());
+    via_executor_unref(pool);
+}
+
 /* ---- callbacks in the thread that serves ---- */
 
 struct visit {
@@ -99,6 +113,41 @@ TEST(a_callback_that_would_wait_for_room_is_told_that_it_cannot)
 
 /* ---- workers that cannot begin ---- */
 
+TEST(initializers_that_hang_break_the_pool)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.initializer = hang;
+    options.start_timeout_ns = 20 * VIA_MS;
+    via_executor *pool = open_with(&options);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_EBROKEN);
+    ck_assert_ptr_nonnull(outcome.message);
+    via_cfuture_unref(cf);
+    end_pool(pool);
+}
+
+static int fail_to_begin(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    return 3;
+}
+
+TEST(a_call_that_comes_while_the_pool_waits_to_try_again_is_not_forgotten)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.initializer = fail_to_begin;
+    options.min_workers = 1;
+    via_executor *pool = open_with(&options);
+    AWAIT(stats_of(pool).started >= 1 && via_process_pool_workers(pool, NULL, 0) == 0);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    ck_assert_int_eq(wait_outcome(cf).status, VIA_EBROKEN);
+    via_cfuture_unref(cf);
+    end_pool(pool);
+}
+
 #define STILLBORN "VIA_TEST_STILLBORN"
 
 /* In a worker: the program's own handler ends it before it can do anything. */
@@ -108,12 +157,41 @@ static void die_in_child(void)
         _exit(9);
 }
 
+TEST(workers_that_die_before_they_take_their_first_call_break_the_pool)
+{
+    setenv(STILLBORN, "1", 1);
+    via_executor *pool = open_pool(1);
+    unsetenv(STILLBORN);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    ck_assert_int_eq(wait_outcome(cf).status, VIA_EBROKEN);
+    via_cfuture_unref(cf);
+    end_pool(pool);
+}
+
+/* ---- the minimum ---- */
+
+TEST(the_minimum_of_workers_is_kept_when_one_dies)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.min_workers = 1;
+    via_executor *pool = open_with(&options);
+    int signo = SIGKILL;
+    ck_assert_int_eq(finish(submit(pool, die_of, &signo, sizeof signo)), VIA_ECRASHED);
+    AWAIT(stats_of(pool).started == 2);
+    close_pool(pool);
+}
+
 int main(void)
 {
     pthread_atfork(NULL, NULL, die_in_child);
     via_process_enter();
     const TTest *const tests[] = {a_callback_that_waits_for_another_call_is_told_that_it_cannot,
                                   a_callback_that_shuts_its_pool_down_is_told_that_it_cannot_wait,
-                                  a_callback_that_would_wait_for_room_is_told_that_it_cannot, NULL};
+                                  a_callback_that_would_wait_for_room_is_told_that_it_cannot,
+                                  initializers_that_hang_break_the_pool,
+                                  a_call_that_comes_while_the_pool_waits_to_try_again_is_not_forgotten,
+                                  workers_that_die_before_they_take_their_first_call_break_the_pool,
+                                  the_minimum_of_workers_is_kept_when_one_dies,
+                                  NULL};
     return via_test_main("process/pool-edges", tests);
 }
