@@ -189,11 +189,11 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  *
  * @param options how it is to be, or NULL for the defaults.
  * @param executor receives the pool; untouched on failure.
- * @return 0; VIA_EINVAL for a number, time, flag or path out of range (more than 4096 workers is); VIA_ESETUP
- *         if worker processes of this program cannot be started: via_process_pool_options::why says what to
- *         do; VIA_ENOTSUP for a limit, sandbox or transport that this system does not have; VIA_EAGAIN if the
- *         system refused a process, thread or descriptor; VIA_ENOMEM; VIA_ECLOSED and VIA_EFOREIGN for the
- *         loop.
+ * @return 0; VIA_EINVAL for a number, time, flag or path out of range (more than 4096 workers is), or for an
+ *         initializer or finalizer that workers could not find; VIA_ESETUP if worker processes of this
+ *         program cannot be started: via_process_pool_options::why says what to do; VIA_ENOTSUP for a limit,
+ *         sandbox or transport that this system does not have; VIA_EAGAIN if the system refused a process,
+ *         thread or descriptor; VIA_ENOMEM; VIA_ECLOSED and VIA_EFOREIGN for the loop.
  */
 VIA_PUBLIC int via_process_pool_new(const struct via_process_pool_options *options, via_executor **executor);
 

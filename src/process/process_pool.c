@@ -236,8 +236,15 @@ static int64_t choose_linger(const struct via_process_pool_options *options)
     return via__cpu_count() > options->max_workers ? LINGER_NS : 0;
 }
 
+// A function that workers cannot find would be no part of their lives, without a word.
+static int check_function(struct via__process_pool *pool, via_bytes_fn fn, struct via__why *why)
+{
+    uint32_t number;
+    return fn ? via__directory_enter(pool->directory, (void *)(uintptr_t)fn, &number, why) : 0;
+}
+
 // What it shares with its processes.
-static int make_shared(struct via__process_pool *pool)
+static int make_shared(struct via__process_pool *pool, struct via__why *why)
 {
     struct via_process_pool_options *options = &pool->options;
     uint64_t seed;
@@ -252,6 +259,10 @@ static int make_shared(struct via__process_pool *pool)
         status = via__buffer_cache_new(CACHE_BYTES, &pool->cache);
     if (status == 0)
         status = via__config_new(options, pool->transport, &pool->config_fd);
+    if (status == 0)
+        status = check_function(pool, options->initializer, why);
+    if (status == 0)
+        status = check_function(pool, options->finalizer, why);
     if (status == 0 && options->initializer_in_bytes)
         status = via__process_copy_in(&pool->base, options->initializer_in, options->initializer_in_bytes,
                                       &pool->initializer_in);
@@ -283,9 +294,12 @@ static int make_descriptors(struct via__process_pool *pool)
 // Those that were killed and not buried yet, and the ones that take their places, have room as well.
 static int make_table(struct via__process_pool *pool)
 {
-    pool->slots = (size_t)pool->options.max_workers * 3 + 1;
-    pool->table = calloc(pool->slots, sizeof(struct via__process_worker *));
-    return pool->table ? via__heap_reserve(&pool->timers, pool->slots + 1) : VIA_ENOMEM;
+    size_t slots = (size_t)pool->options.max_workers * 3 + 1;
+    pool->table = calloc(slots, sizeof(struct via__process_worker *));
+    if (!pool->table)
+        return VIA_ENOMEM;
+    pool->slots = slots; // only now: a fork at this moment has the child go through the table
+    return via__heap_reserve(&pool->timers, slots);
 }
 
 static int start_zygote(struct via__process_pool *pool, struct via__why *why)
@@ -308,7 +322,7 @@ static void start_minimum(struct via__process_pool *pool)
 
 static int begin(struct via__process_pool *pool, struct via__why *why)
 {
-    int status = make_shared(pool);
+    int status = make_shared(pool, why);
     if (status == 0)
         status = make_table(pool);
     if (status == 0)

@@ -168,6 +168,25 @@ TEST(workers_that_die_before_they_take_their_first_call_break_the_pool)
     end_pool(pool);
 }
 
+TEST(an_initializer_that_workers_cannot_find_is_refused)
+{
+    struct via_process_pool_options options = pool_options(1);
+    char why[256] = "";
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(page, MAP_FAILED);
+    options.initializer = (via_bytes_fn)(uintptr_t)page;
+    options.why = why;
+    options.why_bytes = sizeof why;
+    via_executor *pool = NULL;
+    ck_assert_int_eq(via_process_pool_new(&options, &pool), VIA_EINVAL);
+    ck_assert_ptr_null(pool);
+    ck_assert_str_ne(why, "");
+    options.initializer = NULL;
+    options.finalizer = (via_bytes_fn)(uintptr_t)page;
+    ck_assert_int_eq(via_process_pool_new(&options, &pool), VIA_EINVAL);
+    munmap(page, 4096);
+}
+
 /* ---- the minimum ---- */
 
 TEST(the_minimum_of_workers_is_kept_when_one_dies)
@@ -191,6 +210,7 @@ int main(void)
                                   initializers_that_hang_break_the_pool,
                                   a_call_that_comes_while_the_pool_waits_to_try_again_is_not_forgotten,
                                   workers_that_die_before_they_take_their_first_call_break_the_pool,
+                                  an_initializer_that_workers_cannot_find_is_refused,
                                   the_minimum_of_workers_is_kept_when_one_dies,
                                   NULL};
     return via_test_main("process/pool-edges", tests);
