@@ -176,6 +176,10 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * via_outcome::process says the rest.  Calls that had not started go on elsewhere, and none is started twice
  * unless via_call::retries allows it.
  *
+ * A text of via_fail() is cut after 168 bytes.  What a function changes in its process, as its directory or
+ * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) crashes, unless it
+ * has started others: then it runs on until its timeout.
+ *
  * In debug mode (VIADUCT_DEBUG=1 in the environment) the log hook is told of inputs that seem to hold a
  * pointer.
  *

@@ -2,6 +2,7 @@
 /* How queued calls come to workers.  Everything here is under the pool's lock. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -184,7 +185,11 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
                      ? introduce(worker, call)
                      : 0;
     if (status == VIA_EAGAIN)
-        return 0; // the tick tries again
+        return 0; // tried again with the next event
+    if (status == -EPIPE || status == -ECONNRESET) {
+        via__process_kill(worker, VIA__KILL_STALLED); // dead or deaf: it can be given nothing
+        return 1;
+    }
     if (!via__cf_hand_over(call->cf)) {
         via__list_remove(&call->link); // an outsider has claimed it, and counts it out
         return 1;

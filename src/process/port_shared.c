@@ -178,8 +178,12 @@ static int send_answer(struct via__port *port, struct via__answer *answer)
     if (arm != shared->arm) {
         // Once for each value; the eventfd keeps it.
         shared->arm = arm;
-        while (write(shared->ring, &one, sizeof one) < 0 && errno == EINTR)
-            continue;
+        ssize_t written;
+        do
+            written = write(shared->ring, &one, sizeof one);
+        while (written < 0 && errno == EINTR);
+        if (written < 0 && errno != EAGAIN)
+            return -errno; // a function has closed it: this worker could not be heard any more
     }
     // Relaxed: it is only a matter of time when this is seen.
     return atomic_load_explicit(&shared->orders->closed, memory_order_relaxed) ? -EPIPE : 0;

@@ -20,6 +20,7 @@
 #include <viaduct/time.h>
 
 #include "base/clock.h"
+#include "base/fork.h"
 #include "base/role.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
@@ -39,6 +40,7 @@ static struct {
     struct via__pantry *pantry;
     struct via__directory_view *view;
     int control, statm_fd;
+    unsigned generation; // via__fork_generation() of this process
 
     // The call that runs.
     struct via__frame frame;
@@ -192,6 +194,8 @@ static void run(via_bytes_fn fn, const void *in, void *in_place)
     int64_t begun_ns = via_now_ns();
     int returned = via__packed_call(order->flags & VIA__ORDER_PACKED, fn, &self.frame.bytes, in,
                                     (size_t)order->in_bytes);
+    if (via__fork_generation() != self.generation)
+        _exit(returned != 0); // a child that the function has made: no second worker
     self.answer->wall_ns = via_now_ns() - begun_ns;
     if (order->cpu_ns)
         (void)via__confine_call_cpu(0);
@@ -226,6 +230,8 @@ static int find_input(const void **in, void **in_place)
     if (!(order->flags & VIA__ORDER_IN_BUFFER))
         return 0;
     int status = via__pantry_view(self.pantry, order->buffer, order->in_bytes, writable, &data);
+    if (status < 0 && fcntl(self.control, F_GETFD) < 0)
+        give_up("a function has closed the worker's descriptors");
     if (status < 0) {
         answer_text(0, status, "the input could not be mapped in the worker");
         return status;
@@ -287,6 +293,9 @@ static void set_up(const struct via__birth *birth)
     via__cf_init(&self.cf, &self.owner, 1, VIA_RUNNING | VIA__OWNED);
     if (via__confine_limits(birth->config, &why) < 0)
         give_up(why.text);
+    if (via__fork_watch() < 0)
+        give_up("memory ran out");
+    self.generation = via__fork_generation();
     if (via__directory_map(birth->directory_fd, &self.view) < 0 ||
         via__pantry_new(birth->control, &self.pantry) < 0 ||
         via__port_open(birth->config->transport, birth->fds, birth->count, birth->config->linger_ns,

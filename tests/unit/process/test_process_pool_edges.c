@@ -200,6 +200,89 @@ TEST(the_minimum_of_workers_is_kept_when_one_dies)
     close_pool(pool);
 }
 
+/* ---- functions that do what they should not ---- */
+
+static int fork_and_return_twice(via_bytes_call *call, const void *in, size_t bytes)
+{
+    pid_t pid = fork();
+    if (pid > 0) {
+        int status = 0;
+        waitpid(pid, &status, 0);
+        int *out = via_bytes_out(call, sizeof status);
+        *out = status;
+        return 0;
+    }
+    (void)in;
+    (void)bytes;
+    return 0; /* in the child */
+}
+
+TEST(a_child_of_a_function_that_returns_is_no_second_worker)
+{
+    via_executor *pool = open_pool(1);
+    via_cfuture *cf = submit(pool, fork_and_return_twice, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, 0);
+    ck_assert_uint_eq(outcome.bytes, sizeof(int));
+    ck_assert(WIFEXITED(*(int *)outcome.value));
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    ck_assert_uint_eq(stats_of(pool).corrupt, 0);
+    close_pool(pool);
+}
+
+static int close_everything(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    for (int fd = 0; fd < 64; fd++)
+        close(fd);
+    return 0;
+}
+
+static int count_bytes(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)in;
+    memcpy(via_bytes_out(call, sizeof bytes), &bytes, sizeof bytes);
+    return 0;
+}
+
+TEST(a_function_that_closes_every_descriptor_costs_no_other_call)
+{
+    via_executor *pool = open_pool(1);
+    char *large = calloc(1, 100000);
+    (void)finish(submit(pool, close_everything, NULL, 0));
+    ck_assert_int_eq(finish(submit(pool, count_bytes, large, 100000)), 0);
+    ck_assert_int_eq(finish(submit(pool, count_bytes, large, 100000)), 0);
+    free(large);
+    close_pool(pool);
+}
+
+static int close_sockets(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    for (int fd = 3; fd < 64; fd++) {
+        int type;
+        socklen_t length = sizeof type;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &length) == 0 && type == SOCK_SEQPACKET)
+            close(fd);
+    }
+    return 0;
+}
+
+TEST(a_worker_that_cannot_be_told_anything_costs_no_call)
+{
+    via_executor *pool = open_pool(1);
+    char *large = calloc(1, 100000);
+    ck_assert_int_eq(finish(submit(pool, close_sockets, NULL, 0)), 0);
+    ck_assert_int_eq(finish(submit(pool, count_bytes, large, 100000)), 0);
+    free(large);
+    close_pool(pool);
+}
+
 int main(void)
 {
     pthread_atfork(NULL, NULL, die_in_child);
@@ -212,6 +295,9 @@ int main(void)
                                   workers_that_die_before_they_take_their_first_call_break_the_pool,
                                   an_initializer_that_workers_cannot_find_is_refused,
                                   the_minimum_of_workers_is_kept_when_one_dies,
+                                  a_child_of_a_function_that_returns_is_no_second_worker,
+                                  a_function_that_closes_every_descriptor_costs_no_other_call,
+                                  a_worker_that_cannot_be_told_anything_costs_no_call,
                                   NULL};
     return via_test_main("process/pool-edges", tests);
 }
