@@ -196,7 +196,9 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
     }
     via__process_unqueue(pool, call);
     pool->turn++;
-    if (status < 0)
+    if (!call->tries && via__process_has_expired(call))
+        via__process_expire(pool, call); // its timer is late
+    else if (status < 0)
         via__process_fail(pool, call, status, NULL);
     else
         give(worker, call);

@@ -49,6 +49,7 @@
 #include <stdint.h>
 
 #include <viaduct/process_pool.h>
+#include <viaduct/time.h>
 
 #include "base/exit.h"
 #include "base/heap.h"
@@ -278,6 +279,16 @@ void via__process_fail(struct via__process_pool *pool, struct via__pcall *call, 
 
 // Puts a call that was given and has not started back to the front.
 void via__process_return(struct via__process_pool *pool, struct via__pcall *call);
+
+// Whether it should have started by now.
+static inline int via__process_has_expired(const struct via__pcall *call)
+{
+    int64_t deadline_ns = call->extra->deadline_ns;
+    return deadline_ns && deadline_ns <= via_now_ns();
+}
+
+// Fails a call that has not started by its deadline.
+void via__process_expire(struct via__process_pool *pool, struct via__pcall *call);
 
 // Takes a call out of the queue.
 void via__process_unqueue(struct via__process_pool *pool, struct via__pcall *call);

@@ -113,9 +113,20 @@ void via__process_unqueue(struct via__process_pool *pool, struct via__pcall *cal
     count_out(pool, call);
 }
 
+void via__process_expire(struct via__process_pool *pool, struct via__pcall *call)
+{
+    pool->expired++;
+    via__process_fail(pool, call, VIA_ETIMEDOUT, NULL);
+}
+
 void via__process_return(struct via__process_pool *pool, struct via__pcall *call)
 {
     call->worker = NULL;
+    // The timer could do nothing while the call was with a worker, and does not come again.
+    if (!call->asked && !call->tries && via__process_has_expired(call)) {
+        via__process_expire(pool, call);
+        return;
+    }
     if (call->asked || pool->cancelling || pool->broken) {
         if (pool->broken && !call->asked)
             via__process_fail(pool, call, pool->broken, strdup(pool->broken_why));

@@ -146,7 +146,9 @@ static void look_at_ready(struct via__process_worker *worker, int64_t now_ns)
         return;
     if (call)
         look_at_call(worker, call, now_ns);
-    else if (!via__worker_pending(worker) && is_stale(worker, now_ns))
+    else if (via__worker_pending(worker))
+        wait_for_start(worker, now_ns); // a ghost, which a worker that runs is done with at once
+    else if (is_stale(worker, now_ns))
         via__process_retire(worker);
 }
 

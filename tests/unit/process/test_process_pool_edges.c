@@ -283,6 +283,31 @@ TEST(a_worker_that_cannot_be_told_anything_costs_no_call)
     close_pool(pool);
 }
 
+/* ---- stopped workers ---- */
+
+TEST(a_stopped_worker_does_not_keep_the_pool_though_its_call_was_cancelled)
+{
+    via_executor *pool = open_pool(1);
+    pid_t pid = (pid_t)pid_of_worker(pool);
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    via_cfuture *first = submit(pool, do_nothing, NULL, 0);
+    ck_assert_int_eq(via_cfuture_cancel(first), VIA_CANCEL_NEVER_RAN);
+    via_cfuture_unref(first);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    close_pool(pool);
+}
+
+TEST(a_call_that_comes_back_after_its_deadline_is_not_started)
+{
+    via_executor *pool = open_pool(1);
+    pid_t pid = (pid_t)pid_of_worker(pool);
+    ck_assert_int_eq(kill(pid, SIGSTOP), 0);
+    struct via_call call = VIA_CALL_BYTES(do_nothing, NULL, 0);
+    call.deadline_ns = via_now_ns() + 20 * VIA_MS;
+    ck_assert_int_eq(finish(submit_call(pool, &call)), VIA_ETIMEDOUT);
+    close_pool(pool);
+}
+
 int main(void)
 {
     pthread_atfork(NULL, NULL, die_in_child);
@@ -298,6 +323,8 @@ int main(void)
                                   a_child_of_a_function_that_returns_is_no_second_worker,
                                   a_function_that_closes_every_descriptor_costs_no_other_call,
                                   a_worker_that_cannot_be_told_anything_costs_no_call,
+                                  a_stopped_worker_does_not_keep_the_pool_though_its_call_was_cancelled,
+                                  a_call_that_comes_back_after_its_deadline_is_not_started,
                                   NULL};
     return via_test_main("process/pool-edges", tests);
 }
