@@ -56,7 +56,7 @@ static int new_processes(via_loop *loop, const struct server_options *options,
 int executors_new(via_loop *loop, const struct server_options *options, via_executor *executor[QUERY_KINDS])
 {
     int rc = new_threads(options, executor);
-    return rc == 0 ? new_processes(loop, options, executor) : rc;
+    return rc == 0 && options->processes >= 0 ? new_processes(loop, options, executor) : rc;
 }
 
 int executors_new_direct(const struct server_options *options, via_executor *executor[QUERY_KINDS])

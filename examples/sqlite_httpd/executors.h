@@ -15,7 +15,8 @@
 
 #include <viaduct.h>
 
-/* Makes them.  0, or a negative status, and then those that were made are still to be freed. */
+/* Makes them; those for processes stay NULL if there are to be none.  0, or a negative status, and then those
+ * that were made are still to be freed. */
 int executors_new(via_loop *loop, const struct server_options *options, via_executor *executor[QUERY_KINDS]);
 
 /* What a program does without Viaduct: the same calls, in the loop's thread, on its own connection.  There

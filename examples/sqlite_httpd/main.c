@@ -17,7 +17,7 @@ static const char usage[] =
     "  --port N         listen there on 127.0.0.1; default a free port\n"
     "  --direct         run queries on the loop's thread, to see what that does\n"
     "  --coroutines     handle requests in tasks, not in callbacks; the same otherwise\n"
-    "  --processes N    so many for /similar, and so many for /zone; default 2\n"
+    "  --processes N    so many for /similar, and so many for /zone; default 2, 0 for neither\n"
     "  --demo           put load on a server of its own and compare; about 16 s\n"
     "  --quick          one second for each half of the demo\n"
     "  --seconds N      so many for each half; default 7\n"
@@ -133,6 +133,8 @@ static void set_option(struct program *program, int option)
         break;
     case 'n':
         program->server.processes = (int)whole_number("processes", optarg, 64);
+        if (program->server.processes == 0)
+            program->server.processes = -1;
         break;
     case 'b':
         program->demo.database = program->server.database = optarg;

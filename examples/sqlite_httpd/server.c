@@ -52,10 +52,13 @@ static void on_query(struct server *server, struct evhttp_request *http, enum qu
 static int add_stats(struct server *server, struct evbuffer *body)
 {
     int rc = stats_add_loop(body, server->loop, &server->figures);
-    for (int kind = 0; rc >= 0 && kind < QUERY_KINDS; kind++)
+    for (int kind = 0; rc >= 0 && kind < QUERY_KINDS; kind++) {
+        if (server->executor[kind] == NULL)
+            continue;
         rc = stats_add_executor(body, query_name[kind], server->executor[kind]);
-    for (int kind = QUERY_SQL_KINDS; rc >= 0 && kind < QUERY_KINDS; kind++)
-        rc = stats_add_processes(body, query_name[kind], server->executor[kind]);
+        if (rc >= 0 && kind >= QUERY_SQL_KINDS)
+            rc = stats_add_processes(body, query_name[kind], server->executor[kind]);
+    }
     return rc < 0 ? rc : evbuffer_add_printf(body, "}\n");
 }
 
@@ -92,6 +95,8 @@ static void on_request(struct evhttp_request *http, void *arg)
         send_reason(server, http, HTTP_BADMETHOD, "this address has another method: see Allow");
     } else if (server->stopping)
         send_reason(server, http, HTTP_SERVUNAVAIL, "the server is stopping");
+    else if (route < QUERY_KINDS && server->executor[route] == NULL)
+        send_reason(server, http, HTTP_NOTIMPLEMENTED, "this server has no worker processes");
     else if (route < QUERY_KINDS)
         on_query(server, http, (enum query_kind)route);
     else

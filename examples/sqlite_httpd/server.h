@@ -18,7 +18,8 @@ struct server_options {
     int coroutines;       /* 1: requests are tasks (coroutines.c); 0: callbacks (callbacks.c) */
     int64_t timeout_ns;   /* how long a request may take; 0 for 2 s */
     size_t max_scans;     /* so many scans may wait; 0 for 16 */
-    int processes;        /* so many worker processes for each kind of call that has them; 0 for 2 */
+    int processes;        /* so many worker processes for each kind of call that has them; 0 for 2,
+                           * -1 for none, and then these calls are refused */
 };
 
 struct server_figures {

@@ -25,7 +25,7 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/wrap_memory.c \
   tests/fault/wrap_system.c \
   tests/fault/wrap_thread.c
-tests_fault_fault_tap_LDADD = libviaduct-combine.la $(LINK_SYNC)
+tests_fault_fault_tap_LDADD = libviaduct-process.la libviaduct-combine.la $(LINK_SYNC)
 tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
   -Wl,--wrap=mmap,--wrap=mmap64,--wrap=mprotect,--wrap=madvise \
   -Wl,--wrap=pthread_create,--wrap=pthread_attr_init,--wrap=pthread_key_create \
@@ -36,6 +36,9 @@ tests_fault_fault_tap_SOURCES += \
   tests/fault/scenarios_httpd.c \
   tests/fault/wrap_http.c \
   tests/fault/wrap_sqlite.c \
+  examples/crashy_codec/tzif.c \
+  examples/crashy_codec/tzif.h \
+  examples/sqlite_httpd/apart.h \
   examples/sqlite_httpd/callbacks.c \
   examples/sqlite_httpd/coroutines.c \
   examples/sqlite_httpd/executors.c \
@@ -56,8 +59,10 @@ tests_fault_fault_tap_SOURCES += \
   examples/sqlite_httpd/request.h \
   examples/sqlite_httpd/server.c \
   examples/sqlite_httpd/server.h \
+  examples/sqlite_httpd/similar.c \
   examples/sqlite_httpd/stats.c \
-  examples/sqlite_httpd/stats.h
+  examples/sqlite_httpd/stats.h \
+  examples/sqlite_httpd/zone.c
 tests_fault_fault_tap_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/examples/sqlite_httpd $(EXAMPLES_CFLAGS) -DFAULT_HTTPD
 tests_fault_fault_tap_LDADD += $(EXAMPLES_LIBS)
 endif

@@ -138,7 +138,7 @@ static void serve_one(via_loop *loop, struct server *server)
 
 static void run_server(int coroutines)
 {
-    struct server_options options = {.database = database, .coroutines = coroutines};
+    struct server_options options = {.database = database, .coroutines = coroutines, .processes = -1};
     struct server *server = NULL;
     via_loop *loop = loop_open();
     if (!loop)
