@@ -34,11 +34,22 @@ struct via__function_record *via__process_function(struct via__process_pool *poo
     return &more[number];
 }
 
-// How many calls of a function a worker may have at once.
+// How many calls of a function that is known a worker may have at once.  No division for the shortest ones.
+static uint32_t earned_depth(const struct via__process_pool *pool, const struct via__function_record *record)
+{
+    uint32_t most = (uint32_t)pool->options.prefetch_max;
+    if (record->has_died || record->calls < VIA__PROCESS_PROOF || record->mean_ns > VIA__PROCESS_SHORT_NS)
+        return 1;
+    return record->mean_ns * most <= VIA__PROCESS_SHORT_NS
+               ? most
+               : (uint32_t)(VIA__PROCESS_SHORT_NS / record->mean_ns);
+}
+
+// How many calls of this one's function a worker may have at once, with it.
 static uint32_t depth_of(struct via__process_pool *pool, const struct via__pcall *call)
 {
     const struct via__function_record *record = via__process_function(pool, call->function);
-    return record && record->depth > 1 && call->bounces < VIA__PROCESS_BOUNCES ? record->depth : 1;
+    return record && call->bounces < VIA__PROCESS_BOUNCES ? earned_depth(pool, record) : 1;
 }
 
 static struct via__pcall *first_of(const struct via__list *list)

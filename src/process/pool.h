@@ -162,7 +162,6 @@ struct via__function_record {
     uint32_t calls;   // seen, up to VIA__PROCESS_PROOF
     int32_t has_died; // in its hands a worker has
     int64_t mean_ns;
-    uint32_t depth; // so many calls of it a worker may have at once; 0 until it is known
 };
 
 enum via__zygote_state { VIA__ZYGOTE_UP, VIA__ZYGOTE_RESTARTS, VIA__ZYGOTE_DOWN };

@@ -18,16 +18,6 @@
 // After so many answers workers are given more.
 #define PORTION 16
 
-static uint32_t earned_depth(const struct via__process_pool *pool, const struct via__function_record *record)
-{
-    uint32_t most = (uint32_t)pool->options.prefetch_max;
-    if (record->has_died || record->calls < VIA__PROCESS_PROOF || record->mean_ns > VIA__PROCESS_SHORT_NS)
-        return 1;
-    return record->mean_ns * most <= VIA__PROCESS_SHORT_NS
-               ? most
-               : (uint32_t)(VIA__PROCESS_SHORT_NS / record->mean_ns);
-}
-
 static void note_run(struct via__process_pool *pool, uint32_t function, int64_t wall_ns)
 {
     struct via__function_record *record = via__process_function(pool, function);
@@ -39,7 +29,6 @@ static void note_run(struct via__process_pool *pool, uint32_t function, int64_t 
         record->mean_ns += (wall_ns - record->mean_ns) >> MEAN_SHIFT;
     if (record->calls < VIA__PROCESS_PROOF)
         record->calls++;
-    record->depth = earned_depth(pool, record);
 }
 
 static char *text_of(const struct via__answer *answer)

@@ -112,10 +112,8 @@ static void fail_victim(struct via__process_worker *worker, struct via__pcall *c
     struct via__process_pool *pool = worker->pool;
     struct via__function_record *record = via__process_function(pool, call->function);
     int fate = fate_of(worker, call, status), oom = was_oom(worker, status);
-    if (record && fate != VIA_ECANCELED) {
+    if (record && fate != VIA_ECANCELED)
         record->has_died = 1;
-        record->depth = 1;
-    }
     pool->stats.crashed += fate == VIA_ECRASHED && worker->killed == VIA__KILL_NONE;
     pool->stats.timed_out += fate == VIA_ETIMEDOUT;
     call->tries++;

@@ -50,7 +50,6 @@ static inline void make_known(via_executor *executor, via_bytes_fn fn)
     ck_assert_ptr_nonnull(record);
     record->calls = VIA__PROCESS_PROOF;
     record->mean_ns = 1;
-    record->depth = (uint32_t)pool->options.prefetch_max;
     via__process_unlock(pool);
 }
 
