@@ -332,6 +332,13 @@ static int request_given(struct via__process_pool *pool, struct via__pcall *call
     return VIA_CANCEL_REQUESTED;
 }
 
+// Under the lock: a call that is over, and whose future somebody is completing just now or has completed.
+static int what_became(via_cfuture *cf)
+{
+    const struct via__pcall *call = via__job_apart(via__job_extra(cf));
+    return call->outcome == VIA__PCALL_REFUSED ? VIA_CANCEL_NEVER_RAN : VIA_CANCEL_TOO_LATE;
+}
+
 int via__process_request(via_executor *executor, via_cfuture *cf)
 {
     struct via__process_pool *pool = via__process_pool_of(executor);
@@ -339,7 +346,7 @@ int via__process_request(via_executor *executor, via_cfuture *cf)
         via__process_lock(pool);
         struct via__pcall *call = via__job_extra(cf)->apart;
         int queued = call && call->state == VIA__PCALL_QUEUED;
-        int cancelled = VIA_CANCEL_TOO_LATE;
+        int cancelled = call ? 0 : what_became(cf);
         if (call && !queued)
             cancelled = request_given(pool, call);
         via__process_feed(pool); // what stood behind it may go elsewhere

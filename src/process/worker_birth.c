@@ -2,6 +2,7 @@
 /* How workers come to be, and how they are buried.  Everything here is under the pool's lock. */
 #include <config.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -124,6 +125,14 @@ static void enter_table(struct via__process_worker *worker)
     via__process_watch(worker);
 }
 
+// The program has used up its descriptors, or the zygote has many requests to read, which may pass and says
+// nothing of the workers.
+static void try_again_later(struct via__process_pool *pool)
+{
+    pool->birth_ns = via_now_ns() + via__process_back_off(1);
+    via__process_set_timer(pool);
+}
+
 int via__process_bear(struct via__process_pool *pool)
 {
     size_t slot = free_slot(pool);
@@ -140,7 +149,9 @@ int via__process_bear(struct via__process_pool *pool)
     int status = ask(worker);
     if (status < 0) {
         free_worker(worker);
-        if (status != VIA_EAGAIN && status != VIA_ESHUTDOWN)
+        if (status == VIA_EAGAIN || status == -EMFILE || status == -ENFILE)
+            try_again_later(pool);
+        else if (status != VIA_ESHUTDOWN)
             via__process_birth_failed(pool, status, "a worker process could not be started");
         return status;
     }

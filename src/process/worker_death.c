@@ -169,6 +169,15 @@ static int count_started(struct via__process_worker *worker)
 
 // A worker ended before its first call, which nobody will blame a call for.  What was killed for that was
 // counted then, so that no other is born meanwhile.
+// Whether it has died without ever being of use.  What somebody else kills while it waits has not failed.
+static int was_of_no_use(const struct via__process_worker *worker, int started, int status)
+{
+    int by_others = status >= 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
+    if (worker->state < VIA__WORKER_READY)
+        return 1;
+    return worker->state == VIA__WORKER_READY && !worker->has_answered && started <= 0 && !by_others;
+}
+
 static void note_failed_birth(struct via__process_worker *worker, int status)
 {
     struct via__why why;
@@ -191,7 +200,7 @@ void via__process_died(struct via__process_worker *worker, int status, const str
         started = count_started(worker);
         empty_window(worker, started, status, event);
     }
-    if (worker->state < VIA__WORKER_READY || (was_working && !worker->has_answered && started <= 0))
+    if (was_of_no_use(worker, started, status))
         note_failed_birth(worker, status);
     else if (started > 0)
         pool->birth_failures = 0;

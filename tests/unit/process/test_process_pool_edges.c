@@ -2,6 +2,7 @@
 /* Process pools where things go wrong: workers that cannot begin, callbacks that wait for their own server.
  */
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -308,6 +309,54 @@ TEST(a_call_that_comes_back_after_its_deadline_is_not_started)
     close_pool(pool);
 }
 
+static int submit_and_cancel(via_executor *pool)
+{
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    int cancelled = via_cfuture_cancel(cf);
+    via_cfuture_unref(cf);
+    return cancelled;
+}
+
+/* The one worker that there is, once it is there. */
+static long idle_worker(via_executor *pool, long not_this)
+{
+    long pid = 0;
+    struct via_executor_stats stats;
+    AWAIT(via_process_pool_workers(pool, &pid, 1) == 1 && pid != not_this &&
+          via_executor_stats(pool, &stats) == 0 && stats.workers_idle == 1);
+    return pid;
+}
+
+TEST(workers_that_others_kill_while_they_wait_do_not_break_the_pool)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.min_workers = 1;
+    via_executor *pool = open_with(&options);
+    long pid = 0;
+    for (int i = 0; i < 7; i++) {
+        pid = idle_worker(pool, pid);
+        ck_assert_int_eq(kill((pid_t)pid, SIGKILL), 0);
+    }
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    close_pool(pool);
+}
+
+TEST(want_of_descriptors_delays_calls_and_breaks_nothing)
+{
+    struct rlimit before, low;
+    via_executor *pool = open_pool(1);
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = before;
+    low.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &low), 0);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    for (int i = 0; i < 8; i++) // more than what breaks a pool, each an attempt to start a worker
+        (void)submit_and_cancel(pool);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_int_eq(finish(cf), 0);
+    close_pool(pool);
+}
+
 int main(void)
 {
     pthread_atfork(NULL, NULL, die_in_child);
@@ -325,6 +374,8 @@ int main(void)
                                   a_worker_that_cannot_be_told_anything_costs_no_call,
                                   a_stopped_worker_does_not_keep_the_pool_though_its_call_was_cancelled,
                                   a_call_that_comes_back_after_its_deadline_is_not_started,
+                                  workers_that_others_kill_while_they_wait_do_not_break_the_pool,
+                                  want_of_descriptors_delays_calls_and_breaks_nothing,
                                   NULL};
     return via_test_main("process/pool-edges", tests);
 }
