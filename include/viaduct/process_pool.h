@@ -103,8 +103,8 @@ struct via_process_pool_options {
     /** How long a worker without work looks for more before it sleeps, in nanoseconds, while calls are short
      *  of late; VIA_LINGER_AUTO, the default, is 20 us where there are more CPUs than workers, else 0. */
     int64_t linger_ns;
-    /** The same for the thread that serves the pool, while calls are with workers; default 0.  A loop that
-     *  serves it does nothing else meanwhile. */
+    /** The same for the pool's own thread that serves it, while calls are with workers; default 0.  A loop
+     *  that serves a pool lingers as its own options say (via_loop_options::linger_ns). */
     int64_t serve_linger_ns;
     int64_t start_timeout_ns; /**< how long a worker process may take until it can run calls: to reach
                                    via_process_enter() and to run its initializer; default 10 s */
