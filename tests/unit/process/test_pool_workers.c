@@ -2,7 +2,6 @@
 /* How many workers a pool has, how long they last, and that none stays behind. */
 #include "pool_fixture.h"
 
-#include <dlfcn.h>
 #include <pthread.h>
 
 static int list_workers(via_executor *pool, long *pids, size_t capacity)
@@ -314,14 +313,14 @@ TEST(a_worker_lets_go_of_inputs_that_the_program_has_released)
 
 static _Atomic int refuses_threads;
 
-/* Stands before the C library's own in every object of this program. */
-int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
+/* The linker puts this before the C library's own (see tests/local.mk). */
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
+                          void *arg);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
 {
-    union {
-        void *object;
-        int (*create)(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
-    } real = {dlsym(RTLD_NEXT, "pthread_create")};
-    return refuses_threads ? EAGAIN : real.create(thread, attributes, fn, arg);
+    return refuses_threads ? EAGAIN : __real_pthread_create(thread, attributes, fn, arg);
 }
 
 TEST(without_a_thread_to_serve_it_there_is_no_pool)
