@@ -13,6 +13,12 @@ static inline void via__cpu_relax(void)
 #endif
 }
 
+// Fetches a cache line that this thread will read soon.  Any address will do, mapped or not.
+static inline void via__cpu_fetch_to_read(const void *address)
+{
+    __builtin_prefetch(address);
+}
+
 // Fetches a cache line that this thread will write soon, and takes it away from the other cores at once.  Any
 // address will do, mapped or not.
 static inline void via__cpu_fetch_to_write(const void *address)

@@ -541,10 +541,9 @@ static void fill_forget(const struct via__acquaintance *acquaintance, struct via
 }
 
 // 1 if something was sent, so that the memory is really given up.
-static int tell_gone(struct via__acquaintance *acquaintance)
+static int tell_gone(struct via__acquaintance *acquaintance, uint64_t gone)
 {
     struct via__payload_message message = {.kind = VIA__PAYLOAD_FORGET};
-    uint64_t gone = via__segments_gone();
     int due = 0;
     while (gone != acquaintance->gone_seen) {
         fill_forget(acquaintance, &message);
@@ -564,7 +563,8 @@ static int tell_gone(struct via__acquaintance *acquaintance)
 int via__acquaintance_tell(struct via__acquaintance *acquaintance)
 {
     collect(acquaintance);
-    int due = tell_gone(acquaintance);
+    uint64_t gone = via__segments_gone();
+    int due = gone != acquaintance->gone_seen && tell_gone(acquaintance, gone);
     if (acquaintance->returned)
         due |= tell_returned(acquaintance);
     return due;

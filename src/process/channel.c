@@ -9,7 +9,8 @@
 #include "process/channel_kind.h"
 
 #define KNOWN_FLAGS                                                                                          \
-    (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_MESSAGE | VIA__ANSWER_REFUSED | VIA__ANSWER_NOT_FOUND)
+    (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_MESSAGE | VIA__ANSWER_REFUSED | VIA__ANSWER_NOT_FOUND |            \
+     VIA__ANSWER_MEASURED)
 
 int via__channel_status(int error)
 {
@@ -110,6 +111,6 @@ void via__channel_knock(struct via__channel *channel)
 int via__channel_is_answer(const struct via__answer *answer, uint64_t number)
 {
     return answer->number == number && !(answer->flags & ~(uint32_t)KNOWN_FLAGS) &&
-           answer->message_bytes <= VIA__ANSWER_INLINE && via__answer_used(answer) <= VIA__ANSWER_INLINE &&
+           answer->message_bytes <= VIA__ANSWER_INLINE && via__answer_used(answer) <= VIA__ANSWER_ROOM &&
            answer->sum == via__answer_sum(answer);
 }

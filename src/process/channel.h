@@ -64,10 +64,18 @@ enum via__answer_flags {
     VIA__ANSWER_OUT_BUFFER = 1 << 0, // the answer is in a buffer of the worker's, not in the slot
     VIA__ANSWER_MESSAGE = 1 << 1,    // the slot holds a text
     VIA__ANSWER_REFUSED = 1 << 2,    // the order was cancelled before it started: nothing ran
-    VIA__ANSWER_NOT_FOUND = 1 << 3   // the function was not found; the slot holds a text: nothing ran
+    VIA__ANSWER_NOT_FOUND = 1 << 3,  // the function was not found; the slot holds a text: nothing ran
+    VIA__ANSWER_MEASURED = 1 << 4    // the slot holds a usage, behind what else there is
 };
 
-#define VIA__ANSWER_INLINE (VIA__SLOT_BYTES - 88)
+struct via__usage {
+    int64_t user_ns, system_ns;
+    uint64_t max_rss_bytes;
+};
+
+// What most answers use is one cache line, the first.
+#define VIA__ANSWER_ROOM   (VIA__SLOT_BYTES - 64)
+#define VIA__ANSWER_INLINE (VIA__ANSWER_ROOM - sizeof(struct via__usage)) // the longest answer or text
 struct via__answer {
     uint64_t number;
     uint64_t sum;         // over all but itself and the unused rest of `out`, keyed by the number
@@ -76,11 +84,13 @@ struct via__answer {
     uint32_t message_bytes; // of a text, at most VIA__ANSWER_INLINE
     uint64_t out_bytes;     // of the answer
     uint64_t buffer;        // number of the buffer with the answer
-    int64_t wall_ns, user_ns, system_ns;
-    uint64_t max_rss_bytes;
+    int64_t wall_ns;
     uint64_t rss_bytes; // of the worker after the call; 0 if it was not looked at
-    uint8_t out[VIA__ANSWER_INLINE];
+    uint8_t out[VIA__ANSWER_ROOM];
 };
+
+// Where the usage is, or is to be, in an answer that is possible.
+void *via__answer_usage(struct via__answer *answer);
 
 _Static_assert(sizeof(struct via__order) == VIA__SLOT_BYTES, "an order fills a slot");
 _Static_assert(sizeof(struct via__answer) == VIA__SLOT_BYTES, "an answer fills a slot");

@@ -14,6 +14,7 @@
 
 #include <viaduct/error.h>
 
+#include "base/cpu.h"
 #include "process/channel_kind.h"
 
 #if defined(__linux__) && defined(HAVE_LINUX_FUTEX_H) && defined(HAVE_EVENTFD)
@@ -35,6 +36,10 @@
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE 0x0010
 #endif
+
+// How far ahead cache lines are fetched: about as many slots as are dealt with while one comes over.
+#define FETCH_ORDERS  4
+#define FETCH_ANSWERS 2
 
 #define SEALS (F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL)
 
@@ -192,6 +197,9 @@ static void push(struct via__channel *channel)
 {
     struct shared_channel *shared = shared_of(channel);
     uint32_t slot = via__slot_of(channel->pushed);
+    // The worker has read the slot of the next order; without this its stores hold up the next locked
+    // operation.
+    via__cpu_fetch_to_write(&shared->orders->orders[via__slot_of(channel->pushed + 1)]);
     if (!shared->cancelled[slot])
         return;
     shared->cancelled[slot] = 0;
@@ -244,11 +252,18 @@ static int take(struct via__channel *channel, uint64_t number, struct via__answe
     int there = look_for_answers(shared);
     if (there <= 0)
         return there;
+    // The worker's core has later answers, too; they come over while this one is dealt with.
+    const struct via__answer *next = &shared->answers->answers[via__slot_of(channel->taken + FETCH_ANSWERS)];
+    if (shared->tail - channel->taken > FETCH_ANSWERS)
+        via__cpu_fetch_to_read(next);
     copy_in(answer, slot, VIA__ANSWER_HEAD);
     uint64_t used = via__answer_used(answer);
-    if (used > VIA__ANSWER_INLINE)
+    if (used > VIA__ANSWER_ROOM)
         return VIA_ECORRUPT;
-    copy_in(answer->out, slot->out, used);
+    if (used) {
+        via__cpu_fetch_to_read(next->out);
+        copy_in(answer->out, slot->out, used);
+    }
     if (!via__channel_is_answer(answer, number))
         return VIA_ECORRUPT;
     channel->taken++;

@@ -23,11 +23,25 @@ uint64_t via__order_used(const struct via__order *order)
     return order->flags & VIA__ORDER_IN_BUFFER ? 0 : order->in_bytes;
 }
 
-uint64_t via__answer_used(const struct via__answer *answer)
+// The text, or the answer itself.
+static uint64_t content_bytes(const struct via__answer *answer)
 {
     if (answer->flags & (VIA__ANSWER_MESSAGE | VIA__ANSWER_NOT_FOUND))
         return answer->message_bytes;
     return answer->flags & (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_REFUSED) ? 0 : answer->out_bytes;
+}
+
+uint64_t via__answer_used(const struct via__answer *answer)
+{
+    uint64_t bytes = content_bytes(answer);
+    if (bytes > VIA__ANSWER_INLINE)
+        return UINT64_MAX;
+    return answer->flags & VIA__ANSWER_MEASURED ? bytes + sizeof(struct via__usage) : bytes;
+}
+
+void *via__answer_usage(struct via__answer *answer)
+{
+    return answer->out + content_bytes(answer);
 }
 
 static inline uint64_t product(const unsigned char *at, size_t bytes, uint64_t factor)

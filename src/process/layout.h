@@ -89,7 +89,8 @@ struct via__frame {
 
 #define VIA__ORDER_HEAD  offsetof(struct via__order, in)
 #define VIA__ANSWER_HEAD offsetof(struct via__answer, out)
-#define VIA__FRAME_MAX   (sizeof(struct via__frame) + VIA__SLOT_BYTES)
+_Static_assert(VIA__ANSWER_HEAD == VIA__LINE_BYTES, "an answer without more is one cache line");
+#define VIA__FRAME_MAX (sizeof(struct via__frame) + VIA__SLOT_BYTES)
 _Static_assert(sizeof(struct via__frame) == 8, "frames begin with eight bytes");
 
 // ---- orders and answers ----
@@ -97,7 +98,8 @@ _Static_assert(sizeof(struct via__frame) == 8, "frames begin with eight bytes");
 // How much of `in` is used; more than VIA__ORDER_INLINE is an error of the caller's.
 uint64_t via__order_used(const struct via__order *order);
 
-// How much of `out` is used: a text if there is one, else the bytes of the answer if they are in the slot.
+// How much of `out` is used, which is more than there is if the answer is impossible: a text if there is one,
+// else the bytes of the answer if they are in the slot; and the usage, if that is there.
 uint64_t via__answer_used(const struct via__answer *answer);
 
 // The checksum, of an answer whose used part fits.

@@ -104,7 +104,7 @@ struct via__answer *via__port_answer(struct via__port *port)
 int via__port_send(struct via__port *port)
 {
     struct via__answer *answer = port->kind->answer(port);
-    assert(port->order && via__answer_used(answer) <= VIA__ANSWER_INLINE);
+    assert(port->order && via__answer_used(answer) <= VIA__ANSWER_ROOM);
     // Relaxed: who asks later asks about no call.
     atomic_store_explicit(&port->running, 0, memory_order_relaxed);
     answer->number = port->order->number;

@@ -141,7 +141,6 @@ static int begin(struct via__port *port)
     shared->started = port->head + 1;
     // The program has read the slot for the next answer; it is fetched while the function runs.
     via__cpu_fetch_to_write(&shared->answers->answers[via__slot_of(port->head + 1)]);
-    via__cpu_fetch_to_write(&shared->answers->answers[via__slot_of(port->head + 1)].user_ns);
     // seq_cst, both: cancel() in channel_shared.c stores the flag and then looks at `started`.  If this does
     // not see the flag, the program sees that the order has started.
     atomic_store_explicit(&shared->answers->started, shared->started, memory_order_seq_cst);

@@ -61,9 +61,10 @@ static int take_value(struct via__process_worker *worker, const struct via__answ
     return 0;
 }
 
-static void measure(const struct via__process_worker *worker, const struct via__answer *answer,
+static void measure(const struct via__process_worker *worker, struct via__answer *answer,
                     struct via__pcall *call)
 {
+    struct via__usage usage;
     if (!(call->extra->flags & VIA_CALL_MEASURED) && !call->extra->retries)
         return;
     struct via_process_report *report = via__process_report(call, worker);
@@ -71,14 +72,17 @@ static void measure(const struct via__process_worker *worker, const struct via__
     if (!report)
         return;
     report->wall_ns = answer->wall_ns;
-    report->user_ns = answer->user_ns;
-    report->system_ns = answer->system_ns;
-    report->max_rss_bytes = (int64_t)answer->max_rss_bytes;
+    if (!(answer->flags & VIA__ANSWER_MEASURED))
+        return;
+    memcpy(&usage, via__answer_usage(answer), sizeof usage);
+    report->user_ns = usage.user_ns;
+    report->system_ns = usage.system_ns;
+    report->max_rss_bytes = (int64_t)usage.max_rss_bytes;
 }
 
 // 0, or VIA_ECORRUPT.
 static int take_answer(struct via__process_worker *worker, struct via__pcall *call,
-                       const struct via__answer *answer)
+                       struct via__answer *answer)
 {
     struct via__process_pool *pool = worker->pool;
     if (answer->flags & VIA__ANSWER_REFUSED && !call->asked && !call->is_called_back)
@@ -165,7 +169,7 @@ static void advance(struct via__process_worker *worker)
         via__process_retire(worker);
 }
 
-static int handle(struct via__process_worker *worker, const struct via__answer *answer)
+static int handle(struct via__process_worker *worker, struct via__answer *answer)
 {
     struct via__window_place *place = via__worker_place(worker, worker->head);
     struct via__pcall *call = place->call;

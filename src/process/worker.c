@@ -144,9 +144,11 @@ static void tell_usage(struct via__answer *answer, const struct rusage *before)
     struct rusage now;
     if (getrusage(RUSAGE_SELF, &now) < 0)
         return;
-    answer->user_ns = to_ns(now.ru_utime) - to_ns(before->ru_utime);
-    answer->system_ns = to_ns(now.ru_stime) - to_ns(before->ru_stime);
-    answer->max_rss_bytes = (uint64_t)now.ru_maxrss * 1024;
+    struct via__usage usage = {.user_ns = to_ns(now.ru_utime) - to_ns(before->ru_utime),
+                               .system_ns = to_ns(now.ru_stime) - to_ns(before->ru_stime),
+                               .max_rss_bytes = (uint64_t)now.ru_maxrss * 1024};
+    memcpy(via__answer_usage(answer), &usage, sizeof usage);
+    answer->flags |= VIA__ANSWER_MEASURED;
 }
 
 // The second number of /proc/self/statm, in pages.

@@ -111,7 +111,7 @@ static inline int bytes_take(struct bytes_run *run)
             run->is_over = got < 0;
             return got == 0 || got == VIA_ECORRUPT || (got == VIA_ESHUTDOWN && !run->answers);
         }
-        if (pending == 0 || answer.number != run->first || via__answer_used(&answer) > VIA__ANSWER_INLINE ||
+        if (pending == 0 || answer.number != run->first || via__answer_used(&answer) > VIA__ANSWER_ROOM ||
             via__channel_pending(run->channel) != pending - 1)
             return 0;
         run->first++;

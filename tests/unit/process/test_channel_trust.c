@@ -131,16 +131,16 @@ TEST(a_scribble_over_several_words_is_found)
     struct via__answer good = answers->answers[0], *slot = &answers->answers[0];
     for (int bit = 0; bit < 64; bit++) {
         slot->wall_ns ^= (int64_t)(UINT64_C(1) << bit);
-        slot->user_ns ^= (int64_t)(UINT64_C(1) << bit);
+        slot->rss_bytes ^= UINT64_C(1) << bit;
         ck_assert_int_eq(pair_try(&pair, &answer), VIA_ECORRUPT);
         *slot = good;
     }
     slot->wall_ns = 5;
-    slot->user_ns = 6;
+    slot->rss_bytes = 6;
     slot->sum = via__answer_sum(slot);
     struct via__answer other = *slot;
     slot->wall_ns = 6;
-    slot->user_ns = 5;
+    slot->rss_bytes = 5;
     ck_assert_int_eq(pair_try(&pair, &answer), VIA_ECORRUPT);
     *slot = answers->answers[1];
     ck_assert_int_eq(pair_try(&pair, &answer), VIA_ECORRUPT);
@@ -166,11 +166,14 @@ TEST(lengths_and_flags_that_cannot_be_are_corrupt)
                  {VIA__ANSWER_MESSAGE, VIA__ANSWER_INLINE + 1, 0, 0},
                  {VIA__ANSWER_NOT_FOUND, UINT32_MAX, 0, 0},
                  {0, VIA__ANSWER_INLINE + 1, 0, 0},
-                 {1 << 4, 0, 0, 0},
+                 {1 << 5, 0, 0, 0},
+                 {VIA__ANSWER_MEASURED, 0, VIA__ANSWER_INLINE + 1, 0},
+                 {VIA__ANSWER_MEASURED, 0, UINT64_MAX - 8, 0},
                  {UINT32_C(1) << 31, 0, 0, 0},
                  {VIA__ANSWER_OUT_BUFFER, 0, UINT64_MAX, 1},
                  {VIA__ANSWER_MESSAGE, VIA__ANSWER_INLINE, 0, 1},
-                 {0, 0, VIA__ANSWER_INLINE, 1}};
+                 {0, 0, VIA__ANSWER_INLINE, 1},
+                 {VIA__ANSWER_MEASURED, 0, VIA__ANSWER_INLINE, 1}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         struct pair pair;
         struct via__answer answer;
@@ -180,7 +183,7 @@ TEST(lengths_and_flags_that_cannot_be_are_corrupt)
         slot->flags = cases[i].flags;
         slot->message_bytes = cases[i].message_bytes;
         slot->out_bytes = cases[i].out_bytes;
-        if (via__answer_used(slot) <= VIA__ANSWER_INLINE)
+        if (via__answer_used(slot) <= VIA__ANSWER_ROOM)
             slot->sum = via__answer_sum(slot);
         ck_assert_msg(pair_try(&pair, &answer) == (cases[i].taken ? 1 : VIA_ECORRUPT), "case %zu", i);
         close_shared(&pair, answers);
