@@ -25,6 +25,7 @@ enum via__failure_given {
 struct via__role {
     void *loop;   // the via_loop whose callbacks or run function are on this thread's stack
     void *vclock; // that loop's struct via__vclock, if its time is virtual
+    void *serves; // the via_loop for which this thread serves a source of completions just now
     void *frame;  // the innermost struct via__frame of a call on this thread's stack
     // Where via_fail() puts what it is told: the innermost function's that can fail so, be it a call's, a
     // coroutine's or a task's; NULL in a loop's callback and outside of all.  Whoever runs such a function

@@ -457,7 +457,6 @@ void via__job_answer(via_cfuture *cf, struct via__answer_of_call *answer)
     int status = attach(cf, answer), code = status > 0 ? status : answer->code;
     if (status > 0)
         status = VIA_EFAILED;
-    via__cf_begun(cf);
     via__job_dispose(cf, cf->arg);
     void *value = keep_value(cf, status, answer->value);
     via__cf_finish(cf, status, status == VIA_EFAILED ? code : 0, value, answer->message);

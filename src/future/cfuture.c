@@ -191,10 +191,16 @@ static void attach_message(via_cfuture *cf, char *message)
         free(message);
 }
 
+// Of one that was handed over nobody but its executor changes the state, so it need not run first.
+static int may_finish(uint32_t state)
+{
+    return (state & VIA__STATE_MASK) == VIA_RUNNING || via__state_handed(state);
+}
+
 void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message)
 {
     uint32_t state = via__cf_state(cf);
-    if ((state & VIA__STATE_MASK) != VIA_RUNNING) {
+    if (!may_finish(state)) {
         drop_outcome(cf, value, message);
         return;
     }
@@ -204,7 +210,7 @@ void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *me
     cf->code = code;
     cf->value = value;
     uint32_t before;
-    if (change_state(cf, VIA_RUNNING, VIA_FINISHED, 0, &before))
+    if (change_state(cf, state & (VIA__STATE_MASK | VIA__HANDED), VIA_FINISHED, 0, &before))
         via__cf_completed(cf, before);
     else
         drop_outcome(cf, value, NULL); // the message stays with `extra` and goes with it

@@ -163,8 +163,9 @@ static inline int via__state_handed(uint32_t state)
     return (state & (VIA__STATE_MASK | VIA__HANDED)) == (VIA_PENDING | VIA__HANDED);
 }
 
-// Writes the outcome of a claimed future and completes it.  Consumes the caller's reference.  If the future
-// was abandoned meanwhile the value is destroyed instead.  `message` is taken, and freed.
+// Writes the outcome of a future that was claimed or handed over, and completes it.  Consumes the caller's
+// reference.  If the future was abandoned meanwhile the value is destroyed instead.  `message` is taken, and
+// freed.
 void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message);
 
 // Cancels a RUNNING future by abandoning its function.  0 if it was not running; else the state before it,

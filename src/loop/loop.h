@@ -78,6 +78,8 @@ struct via_loop {
     // The loop's thread: what each tick touches.
     _Alignas(64) struct via__ready_queue ready;
     uintptr_t backlog; // taken from the inbox but not handled yet, in order
+    // While a source is served: what it completes, a chain that goes before the backlog.
+    uintptr_t served, *served_end;
     struct via__heap timers;
     size_t in_flight; // see via__loop_call_begins()
     // The bridge's: handles the completion whose link word this is.

@@ -40,9 +40,27 @@ void via__source_remove(struct via__loop_source *source)
     via__list_remove(&source->link);
 }
 
+// Brackets of what sources complete: it is to be found in front of the backlog.
+static void *begin_serving(via_loop *loop)
+{
+    void *outer = via__role.serves;
+    loop->served = 0;
+    loop->served_end = &loop->served;
+    via__role.serves = loop;
+    return outer;
+}
+
+static void end_serving(via_loop *loop, void *outer)
+{
+    via__role.serves = outer;
+    *loop->served_end = loop->backlog;
+    loop->backlog = loop->served;
+}
+
 void via__sources_serve(via_loop *loop)
 {
     loop->sources_due = 0;
+    void *outer = begin_serving(loop);
     for (struct via__list *at = loop->sources.next, *next; at != &loop->sources; at = next) {
         struct via__loop_source *source = VIA__CONTAINER_OF(at, struct via__loop_source, link);
         next = at->next;
@@ -51,14 +69,18 @@ void via__sources_serve(via_loop *loop)
             source->kind->serve(source);
         }
     }
+    end_serving(loop, outer);
 }
 
-void via__sources_look(via_loop *loop)
+int via__sources_look(via_loop *loop)
 {
+    void *outer = begin_serving(loop);
     for (struct via__list *at = loop->sources.next; at != &loop->sources; at = at->next) {
         struct via__loop_source *source = VIA__CONTAINER_OF(at, struct via__loop_source, link);
         source->kind->look(source);
     }
+    end_serving(loop, outer);
+    return loop->backlog != 0;
 }
 
 void via__sources_rest(via_loop *loop)

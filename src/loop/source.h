@@ -36,9 +36,10 @@ int via__source_add(via_loop *loop, struct via__loop_source *source, int fd,
 // Also while the loop closes, in a closer.
 void via__source_remove(struct via__loop_source *source);
 
-// For ticks: to each source, or to those that are due.
+// For ticks: to each source, or to those that are due.  What they complete for this loop goes to the front of
+// its backlog, not through its inbox; a look tells whether there is a backlog.
 void via__sources_serve(via_loop *loop);
-void via__sources_look(via_loop *loop);
+int via__sources_look(via_loop *loop);
 void via__sources_rest(via_loop *loop);
 
 #endif

@@ -250,7 +250,8 @@ static void gather(const via_loop *loop)
 static int spin(via_loop *loop, int64_t until_ns)
 {
     do {
-        via__sources_look(loop);
+        if (via__sources_look(loop))
+            return 1;
         for (int i = 0; i < SPINS_PER_LOOK; i++) {
             if (!via__inbox_empty(&loop->inbox)) {
                 gather(loop);

@@ -218,6 +218,8 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
 
 static int wants_more(const struct via__process_pool *pool)
 {
+    if (pool->live >= (size_t)pool->options.max_workers && pool->zygote_state == VIA__ZYGOTE_UP)
+        return 0;
     return pool->starting < pool->queued ||
            (!pool->stopping && pool->live < (size_t)pool->options.min_workers);
 }

@@ -184,6 +184,7 @@ struct via__process_pool {
     pthread_t server;
     via_loop *loop; // with a pin, while it serves
     struct via__loop_source source;
+    int is_unheard; // the loop was told of something, and has only looked at what was answered
     struct via__loop_closer closer;
 
     pthread_mutex_t lock; // guards what follows

@@ -227,10 +227,32 @@ static struct via__process_pool *pool_of(struct via__loop_source *source)
     return VIA__CONTAINER_OF(source, struct via__process_pool, source);
 }
 
+// Takes what has been answered, most likely by whoever rang.  The descriptors are asked when that has gone
+// its way, or before the next time.
+static int gather_first(struct via__process_pool *pool)
+{
+    if (pool->is_unheard)
+        return 0;
+    via__process_lock(pool);
+    pool->is_unheard = gather(pool) > 0;
+    if (pool->is_unheard)
+        via__process_feed(pool);
+    via__process_unlock(pool);
+    return pool->is_unheard;
+}
+
+static void hear(struct via__process_pool *pool)
+{
+    pool->is_unheard = 0;
+    (void)serve_once(pool, 0); // what is left is told of again
+}
+
 static void serve_in_loop(struct via__loop_source *source)
 {
     struct via__process_pool *pool = pool_of(source);
-    (void)serve_once(pool, 0); // what is left is told of again
+    if (gather_first(pool))
+        return;
+    hear(pool);
     via__process_lock(pool);
     int over = via__process_wind_down(pool);
     via__process_unlock(pool);
@@ -254,6 +276,8 @@ static void look_in_loop(struct via__loop_source *source)
 static void rest_in_loop(struct via__loop_source *source)
 {
     struct via__process_pool *pool = pool_of(source);
+    if (pool->is_unheard)
+        hear(pool);
     via__process_lock(pool);
     arm_all(pool);
     via__process_unlock(pool);
