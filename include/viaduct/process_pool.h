@@ -196,8 +196,9 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * @return 0; VIA_EINVAL for a number, time, flag or path out of range (more than 4096 workers is), or for an
  *         initializer or finalizer that workers could not find; VIA_ESETUP if worker processes of this
  *         program cannot be started: via_process_pool_options::why says what to do; VIA_ENOTSUP for a limit,
- *         sandbox or transport that this system does not have; VIA_EAGAIN if the system refused a process,
- *         thread or descriptor; VIA_ENOMEM; VIA_ECLOSED and VIA_EFOREIGN for the loop.
+ *         sandbox or transport that this system does not have, or if it refuses what every pool needs, as
+ *         memory files; VIA_EAGAIN if the system refused a process, thread or descriptor; VIA_ENOMEM;
+ *         VIA_ECLOSED and VIA_EFOREIGN for the loop.
  */
 VIA_PUBLIC int via_process_pool_new(const struct via_process_pool_options *options, via_executor **executor);
 

@@ -26,6 +26,7 @@
 #define MOST_WORKERS 4096
 #define CACHE_BYTES  ((size_t)64 << 20)
 #define LINGER_NS    (20 * VIA_US)
+#define MEMORY_FILES "memory files (memfd_create)"
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER; // guards `all`; comes before any pool's lock
 static struct via__list all = {&all, &all};
@@ -243,6 +244,18 @@ static int check_function(struct via__process_pool *pool, via_bytes_fn fn, struc
     return fn ? via__directory_enter(pool->directory, (void *)(uintptr_t)fn, &number, why) : 0;
 }
 
+// What every pool needs of the system, whatever the transport.  A filter of system calls is the usual reason
+// why a kernel that has it refuses it.
+static int not_had(int status, const char *what, struct via__why *why)
+{
+    if (status != -ENOSYS && status != -EPERM && status != -EACCES && status != VIA_ENOTSUP)
+        return status;
+    return via__why(why, VIA_ENOTSUP,
+                    "this system refuses %s, which process pools need (%s): is there a filter of system "
+                    "calls (seccomp)?",
+                    what, via_status_text(status));
+}
+
 // What it shares with its processes.
 static int make_shared(struct via__process_pool *pool, struct via__why *why)
 {
@@ -254,11 +267,11 @@ static int make_shared(struct via__process_pool *pool, struct via__why *why)
     if (pool->transport == VIA_TRANSPORT_AUTO)
         pool->transport = via__channel_can_share() ? VIA_TRANSPORT_SHARED : VIA_TRANSPORT_SOCKET;
     options->linger_ns = choose_linger(options);
-    int status = via__directory_new(&pool->directory);
+    int status = via__buffer_cache_new(CACHE_BYTES, &pool->cache);
     if (status == 0)
-        status = via__buffer_cache_new(CACHE_BYTES, &pool->cache);
+        status = not_had(via__directory_new(&pool->directory), MEMORY_FILES, why);
     if (status == 0)
-        status = via__config_new(options, pool->transport, &pool->config_fd);
+        status = not_had(via__config_new(options, pool->transport, &pool->config_fd), MEMORY_FILES, why);
     if (status == 0)
         status = check_function(pool, options->initializer, why);
     if (status == 0)
@@ -326,7 +339,7 @@ static int begin(struct via__process_pool *pool, struct via__why *why)
     if (status == 0)
         status = make_table(pool);
     if (status == 0)
-        status = make_descriptors(pool);
+        status = not_had(make_descriptors(pool), "epoll, timer or event descriptors", why);
     if (status == 0)
         status = start_zygote(pool, why);
     if (status == 0)
