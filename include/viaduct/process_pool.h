@@ -168,7 +168,8 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * One helper process is started at once, from which workers are cloned later at little cost; this waits for
  * it to reach via_process_enter(), which takes about a millisecond.  Deaths are not told by SIGCHLD, and the
  * one child of the program is that helper; it ends with the pool, and with the program in whatever way that
- * ends.
+ * ends.  A library that starts threads before main() makes cloning unsafe; then each worker is started anew,
+ * as with via_process_pool_options::fresh_exec, and the log hook is told.
  *
  * Calls are run as by a thread pool, with these differences.  A running call that is cancelled is killed, at
  * once or after via_process_pool_options::cancel_grace_ns.  A call ends with VIA_ECRASHED if its process

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fork.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/role.h"
 #include "base/thread.h"
 #include "process/confine.h"
@@ -321,6 +322,9 @@ static int start_zygote(struct via__process_pool *pool, struct via__why *why)
                                    pool->options.start_timeout_ns, &pool->zygote, why);
     if (status < 0)
         return status;
+    if (why->text[0])
+        via__log(VIA_LOG_WARNING, "%s", why->text);
+    why->text[0] = '\0';
     pool->zygote_state = VIA__ZYGOTE_UP;
     return via__process_watch_zygote(pool);
 }

@@ -12,6 +12,10 @@
  * The entry and the process.  From fork() to the reaping in bury() the process number is this worker's, which
  * is what makes killing it and its group by number sound; afterwards `pid` is only told.
  *
+ * Where a library of the program has started a thread before main(), a fork() would copy its locks in
+ * whatever state they are.  Then each worker starts the program anew, as with fresh_exec, and since that
+ * thread may be the one that gets SIGCHLD, the handler rings `bell` for the one that waits.
+ *
  * The program's end is seen in three ways: its pidfd, the end of the control socket (which a forked copy of
  * the program can keep open), and, where there are no pidfds, a look at the parent now and then.
  */
@@ -34,6 +38,7 @@
 #include <viaduct/error.h>
 #include <viaduct/time.h>
 
+#include "base/wakefd.h"
 #include "process/zygote_parts.h"
 
 #define LOOK_AT_PARENT_MS 500 // without a pidfd
@@ -61,7 +66,9 @@ static struct {
     int program;      // a pidfd of it, or -1
     pid_t parent;
     int oom;
-    sigset_t quiet; // the mask while it waits
+    int is_fresh;            // workers start the program anew
+    struct via__wakefd bell; // -1 in a process with one thread
+    sigset_t quiet;          // the mask while it waits
     struct worker *workers;
     size_t count, capacity, untold;
     int is_full;  // the socket, at the last try
@@ -182,7 +189,7 @@ static _Noreturn void live(uint64_t serial, const int *fds, int count, pid_t par
     struct via__birth birth = {
         .config = zygote.config, .directory_fd = VIA__FD_DIRECTORY, .control = fds[0], .count = count - 1};
     via__birth_prepare(zygote.config, serial, parent, zygote.oom);
-    if (zygote.config->fresh_exec)
+    if (zygote.is_fresh)
         via__birth_exec(zygote.path, serial, fds, count, parent);
     close(VIA__FD_CONTROL);
     close(VIA__FD_CONFIG);
@@ -298,33 +305,41 @@ static void wait_and_serve(void)
     int may_read = make_room();
     struct pollfd watched[] = {
         {.fd = VIA__FD_CONTROL, .events = (short)((may_read ? POLLIN : 0) | (zygote.is_full ? POLLOUT : 0))},
-        {.fd = zygote.program, .events = POLLIN}};
+        {.fd = zygote.program, .events = POLLIN},
+        {.fd = zygote.bell.read_fd, .events = POLLIN}};
     struct timespec look = {.tv_nsec = LOOK_AT_PARENT_MS * VIA_MS}, retry = {.tv_nsec = RETRY_MS * VIA_MS};
     const struct timespec *until = zygote.program < 0 ? &look : NULL;
     if (zygote.is_short || !may_read)
         until = &retry;
-    if (ppoll(watched, 2, until, &zygote.quiet) <= 0) {
+    if (ppoll(watched, 3, until, &zygote.quiet) <= 0) {
         if (getppid() != zygote.parent)
             end_all();
         return;
     }
     if (is_program_gone(watched))
         end_all();
+    if (watched[2].revents)
+        via__wakefd_drain(&zygote.bell); // before the dead are looked for, so that no ring is lost
     if (watched[0].revents & POLLIN)
         serve_request();
 }
 
 // ---- beginning ----
 
+// In whatever thread it runs: it is there only to end the wait.
 static void on_death(int signal)
 {
-    (void)signal; // it is there only to end the wait
+    int error = errno;
+    (void)signal;
+    if (zygote.bell.write_fd >= 0)
+        via__wakefd_signal(&zygote.bell);
+    errno = error;
 }
 
 // SIGCHLD is blocked from here on but for the wait.
 static void set_signals(void)
 {
-    struct sigaction action = {.sa_handler = on_death};
+    struct sigaction action = {.sa_handler = on_death, .sa_flags = SA_RESTART};
     sigset_t deaths;
     sigemptyset(&action.sa_mask);
     sigemptyset(&deaths);
@@ -391,6 +406,18 @@ static void find_program(void)
         _exit(0);
 }
 
+// How workers come to be here.
+static void choose_birth(int has_threads)
+{
+    zygote.is_fresh = zygote.config->fresh_exec || has_threads;
+    zygote.path = zygote.is_fresh ? via__enter_program() : NULL;
+    if (zygote.is_fresh && !zygote.path)
+        via__copy_refuse("a worker process cannot find the program to start it anew");
+    zygote.bell = (struct via__wakefd){-1, -1};
+    if (has_threads && via__wakefd_open(&zygote.bell) < 0)
+        via__copy_refuse("a worker process was refused a descriptor");
+}
+
 _Noreturn void via__zygote_run(via__worker_fn worker)
 {
 #ifndef HAVE_POSIX_SPAWN_FILE_ACTIONS_ADDCLOSEFROM_NP
@@ -401,19 +428,18 @@ _Noreturn void via__zygote_run(via__worker_fn worker)
     zygote.config = via__config_map(VIA__FD_CONFIG);
     if (!zygote.config)
         via__copy_refuse("the configuration of the worker processes is not readable");
-    if (count_threads() != 1)
-        via__copy_refuse(
-            "a library starts a thread before main() calls via_process_enter(): worker processes cannot be "
-            "copied from a process with threads");
-    zygote.path = zygote.config->fresh_exec ? via__enter_program() : NULL;
-    if (zygote.config->fresh_exec && !zygote.path)
-        via__copy_refuse("a worker process cannot find the program to start it anew");
+    int has_threads = count_threads() != 1;
+    choose_birth(has_threads);
     find_program();
     zygote.oom = via__birth_oom();
     set_signals();
     fflush(NULL); // or every worker would write what is in the buffers once more
     via__name_process(zygote.config->name, "-zygote");
-    via__hello_send(VIA__FD_CONTROL, 0, "");
+    via__hello_send(VIA__FD_CONTROL, 0,
+                    has_threads
+                        ? "a library starts a thread before main() calls via_process_enter(): workers "
+                          "are started anew each, which takes longer than to copy them"
+                        : "");
     for (;;) {
         wait_and_serve();
         bury_all();

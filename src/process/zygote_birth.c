@@ -165,14 +165,35 @@ static int place(const int *fds, int count)
     return 0;
 }
 
+// The environment of a started worker: without setenv(), whose lock another thread of the zygote may have
+// held at the fork.
+static int make_environment(char *told, char ***environment)
+{
+    char **marked;
+    size_t count = 0, kept = 0;
+    int status = via__enter_environment(VIA__COPY_WORKER, VIA__FD_CONTROL, &marked);
+    if (status < 0)
+        return status;
+    while (marked[count])
+        count++;
+    char **more = malloc((count + 2) * sizeof *more);
+    if (!more)
+        return VIA_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(marked[i], VIA__BIRTH_VARIABLE "=", sizeof VIA__BIRTH_VARIABLE) != 0)
+            more[kept++] = marked[i];
+    more[kept++] = told;
+    more[kept] = NULL;
+    *environment = more;
+    return 0;
+}
+
 static int exec_program(const char *program, uint64_t serial, int count, pid_t zygote)
 {
-    char told[64], name[] = "viaduct-worker", *arguments[] = {name, NULL};
+    char told[96], name[] = "viaduct-worker", *arguments[] = {name, NULL};
     char **environment;
-    snprintf(told, sizeof told, "%d:%" PRIu64 ":%d", count, serial, (int)zygote);
-    if (setenv(VIA__BIRTH_VARIABLE, told, 1) < 0)
-        return VIA_ENOMEM;
-    int status = via__enter_environment(VIA__COPY_WORKER, VIA__FD_CONTROL, &environment);
+    snprintf(told, sizeof told, VIA__BIRTH_VARIABLE "=%d:%" PRIu64 ":%d", count, serial, (int)zygote);
+    int status = make_environment(told, &environment);
     if (status < 0)
         return status;
     execve(program, arguments, environment);

@@ -179,7 +179,7 @@ static int read_hello(int control, struct via__why *why)
     if (got != sizeof hello || hello.magic != VIA__HELLO_MAGIC)
         return via__why(why, VIA_ESETUP, "a worker process wrote to its control socket; " LINE_ADVICE);
     hello.text[sizeof hello.text - 1] = '\0';
-    return hello.status < 0 ? via__why(why, hello.status, "%s", hello.text) : 1;
+    return via__why(why, hello.status < 0 ? hello.status : 1, "%s", hello.text);
 }
 
 // Waits for something to look at; never past the deadline.

@@ -218,6 +218,43 @@ TEST(without_anything_new_a_pool_works)
     works(without_anything_new);
 }
 
+/* ---- a library that starts a thread before main() ---- */
+
+#define THREAD "VIADUCT_TEST_THREAD"
+
+static void *wait_for_ever(void *unused)
+{
+    (void)unused;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+__attribute__((constructor)) static void start_thread(void)
+{
+    pthread_t thread;
+    if (getenv(THREAD) && pthread_create(&thread, NULL, wait_for_ever, NULL) != 0)
+        _exit(70);
+}
+
+static void hear_warning(enum via_log_level level, const char *text, void *arg)
+{
+    *(int *)arg += level == VIA_LOG_WARNING && strstr(text, "a library starts a thread") != NULL;
+}
+
+TEST(with_a_thread_from_the_beginning_a_pool_says_so_and_works)
+{
+    int warnings = 0;
+    if (via_test_under_valgrind())
+        return;
+    via_set_log_hook(hear_warning, &warnings);
+    ck_assert_int_eq(setenv(THREAD, "1", 1), 0);
+    use_both(0);
+    ck_assert_int_eq(unsetenv(THREAD), 0);
+    via_set_log_hook(NULL, NULL);
+    ck_assert_int_eq(warnings, 2);
+}
+
 /* ---- what every pool needs ---- */
 
 struct refusal {
@@ -383,7 +420,9 @@ TEST(a_helper_that_cannot_be_started_again_breaks_the_pool_with_the_reason)
 
 PROCESS_TEST_MAIN("process/pool_systems", without_pidfds_a_pool_works, without_clone3_a_pool_works,
                   without_close_range_a_pool_works, without_the_newer_seals_a_pool_works,
-                  without_anything_new_a_pool_works, a_system_that_refuses_what_every_pool_needs_is_told,
+                  without_anything_new_a_pool_works,
+                  with_a_thread_from_the_beginning_a_pool_says_so_and_works,
+                  a_system_that_refuses_what_every_pool_needs_is_told,
                   memory_files_that_are_refused_later_cost_what_needs_them,
                   without_proc_there_is_no_pool_and_a_reason, a_pool_that_loses_proc_serves_on,
                   a_helper_that_cannot_be_started_again_breaks_the_pool_with_the_reason)

@@ -101,9 +101,31 @@ TEST(a_copy_that_comes_past_the_line)
     says("forget", VIA_ESETUP, "a worker process came to via_process_pool_new() without passing ");
 }
 
-TEST(a_copy_that_has_threads)
+/* A fork would copy the locks of the other thread as they are, so each worker is the program started anew. */
+TEST(a_copy_that_has_threads_starts_its_workers_anew)
 {
-    says("thread", VIA_ESETUP, "a library starts a thread before main() calls via_process_enter(): ");
+    struct pen pen;
+    struct via__why why = {""};
+    pen_prepare(&pen);
+    ck_assert_int_eq(setenv(MISTAKE, "thread", 1), 0);
+    ck_assert_int_eq(pen_try(&pen, via_test_bound_ns(), &why), 0);
+    ck_assert_int_eq(unsetenv(MISTAKE), 0);
+    ck_assert_msg(strncmp(why.text, "a library starts a thread before main() calls ", 46) == 0, "%s",
+                  why.text);
+    for (uint64_t serial = 1; serial <= 20; serial++) {
+        int control = ask(&pen, serial);
+        pid_t pid = born(&pen, serial);
+        struct facts facts = facts_of(control);
+        ck_assert_int_eq(facts.pid, pid);
+        ck_assert_int_eq(facts.parent, pen.zygote.pid);
+        ck_assert_int_eq(facts.group, pid);
+        ck_assert_int_eq(facts.is_warm, 0);
+        ck_assert_int_eq(facts.inherited, 0);
+        order(control, "exit");
+        ck_assert_int_eq(WEXITSTATUS(died(&pen, serial, pid).wait_status), 7); // whoever gets the signal
+        close(control);
+    }
+    via__zygote_end(&pen.zygote);
 }
 
 TEST(a_copy_that_cannot_read_its_configuration)
@@ -247,7 +269,7 @@ int main(void)
                                   a_copy_that_closes_what_it_was_given,
                                   a_copy_that_writes_where_it_should_not,
                                   a_copy_that_comes_past_the_line,
-                                  a_copy_that_has_threads,
+                                  a_copy_that_has_threads_starts_its_workers_anew,
                                   a_copy_that_cannot_read_its_configuration,
                                   a_refused_process_is_told,
                                   a_refused_descriptor_is_told,
