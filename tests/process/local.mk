@@ -31,4 +31,5 @@ CLEANFILES += $(PLUGINS)
 EXTRA_DIST += tests/process/plugin.c
 
 # The programs of tests/check_process_variants.test, which builds them in many ways.
-EXTRA_DIST += tests/process/variant.c tests/process/variant.h tests/process/variant_run.c tests/process/variant_globals.cc
+EXTRA_DIST += tests/process/variant.c tests/process/variant.h tests/process/variant_run.c tests/process/variant_globals.cc \
+  tests/process/variant_rows.c tests/process/variant_rows.h tests/process/variant_crash.c

@@ -2,11 +2,19 @@
 /*
  * The program of the variants: a static function of its own, and of each plugin that its arguments name the
  * shown and the hidden one.  FORGOTTEN, ON_SOME_PATHS, LINKED and NESTED make it others.
+ *
+ * The environment has it do other things: VARIANT_ROWS, a plugin or "program", to go through the ways in
+ * which calls end badly; VARIANT_MISTAKE, to be set up wrongly; VARIANT_STARTS, to note in a file that main()
+ * was come to.
  */
 #include "variant.h"
+#include "variant_rows.h"
 
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <unistd.h>
 
@@ -40,8 +48,48 @@ static void add_plugin(const char *path)
 }
 #endif
 
+static const struct variant_functions *functions_of(const char *where)
+{
+#if !STATIC
+    void *handle = strcmp(where, "program") != 0 ? dlopen(where, RTLD_NOW | RTLD_LOCAL) : NULL;
+    if (handle)
+        return ((const struct variant_functions *(*)(void))dlsym(handle, "variant_functions"))();
+#endif
+    if (strcmp(where, "program") != 0)
+        _exit(82);
+    return variant_functions();
+}
+
+static void note_start(void)
+{
+    const char *path = getenv("VARIANT_STARTS");
+    int fd = path ? open(path, O_WRONLY | O_APPEND | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        if (write(fd, "x", 1) != 1)
+            _exit(83);
+        close(fd);
+    }
+}
+
+/* What is wrong in a main(); a copy of the program is known by its arguments.  1 if it is not to enter. */
+static int make_mistake(const char *mistake, int argc)
+{
+    int is_copy = argc == 1;
+    if (!mistake)
+        return 0;
+    if (is_copy && strcmp(mistake, "exits") == 0)
+        exit(2);
+    while (is_copy && strcmp(mistake, "blocks") == 0)
+        pause();
+    return strcmp(mistake, "forgets") == 0 || (is_copy && strcmp(mistake, "some paths") == 0);
+}
+
 int main(int argc, char **argv)
 {
+    const char *rows = getenv("VARIANT_ROWS");
+    note_start();
+    if (make_mistake(getenv("VARIANT_MISTAKE"), argc))
+        return variant_run();
 #if ON_SOME_PATHS
     if (argc > 1)
         via_process_enter();
@@ -50,6 +98,8 @@ int main(int argc, char **argv)
 #endif
     if (getauxval(AT_SECURE))
         printf("secure\n");
+    if (rows)
+        return variant_rows(functions_of(rows));
     set_by_main = 42;
     variant_add("program", in_program);
 #if LINKED
