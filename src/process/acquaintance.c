@@ -624,15 +624,22 @@ static void free_offers(struct via__acquaintance *acquaintance)
     returns_die(acquaintance->returns);
 }
 
+void via__acquaintance_taint(struct via__acquaintance *acquaintance)
+{
+    const struct known *known;
+    for (uint32_t at = 0; (known = via__numbers_next(&acquaintance->known, &at));)
+        taint(known);
+}
+
 void via__acquaintance_free(struct via__acquaintance *acquaintance, int tainted)
 {
     struct known *known;
     if (!acquaintance)
         return;
     free_offers(acquaintance);
+    if (tainted)
+        via__acquaintance_taint(acquaintance);
     for (uint32_t at = 0; (known = via__numbers_next(&acquaintance->known, &at));) {
-        if (tainted)
-            taint(known);
         via__segment_die(known->segment);
         free(known);
     }

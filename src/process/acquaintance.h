@@ -22,6 +22,9 @@ struct via__acquaintance;
 // Borrows the control socket.  `out_most` is the length of the longest answer.  0 or VIA_ENOMEM.
 int via__acquaintance_new(int control, size_t out_most, struct via__acquaintance **acquaintance);
 
+// The worker should be gone and is not: what it could write to is never used again, from now on.
+void via__acquaintance_taint(struct via__acquaintance *acquaintance);
+
 // The worker is gone.  `tainted`: what it could write to is never used again.  Answers that are out stay
 // good.
 void via__acquaintance_free(struct via__acquaintance *acquaintance, int tainted);

@@ -85,8 +85,24 @@ static int check_options(const struct via_process_pool_options *options, struct 
 
 // ---- forks ----
 
+static void close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void forget_worker(struct via__process_worker *worker)
+{
+    int is_level;
+    close_fd(worker->control);
+    close_fd(worker->pidfd);
+    close_fd(via__channel_fd(worker->channel, &is_level));
+}
+
 // The child has copies of the parent's descriptors: they are closed, so that the zygote and the workers see
-// only their own program.  Locks may be held by threads that the child does not have, so none is taken.
+// only their own program, and nothing that they say is heard here.  Only the epoll stays, which a loop that
+// serves the pool may have among its own.  Locks may be held by threads that the child does not have, so none
+// is taken.
 static void forget_in_child(void)
 {
     pthread_mutex_init(&all_lock, NULL);
@@ -94,14 +110,14 @@ static void forget_in_child(void)
         struct via__process_pool *pool = VIA__CONTAINER_OF(at, struct via__process_pool, registered);
         via__zygote_forget(&pool->zygote);
         for (size_t i = 0; i < pool->slots; i++) {
-            struct via__process_worker *worker = pool->table[i];
-            if (!worker)
-                continue;
-            if (worker->control >= 0)
-                close(worker->control);
-            if (worker->pidfd >= 0)
-                close(worker->pidfd);
+            if (pool->table[i])
+                forget_worker(pool->table[i]);
         }
+        close_fd(pool->config_fd);
+        close_fd(pool->timer_fd);
+        if (pool->wake.read_fd >= 0)
+            via__wakefd_close(&pool->wake);
+        pool->config_fd = pool->timer_fd = -1;
     }
     via__list_init(&all);
 }
@@ -121,12 +137,6 @@ static void strike_off(struct via__process_pool *pool)
 }
 
 // ---- making and freeing ----
-
-static void close_fd(int fd)
-{
-    if (fd >= 0)
-        close(fd);
-}
 
 static void destroy(via_executor *executor)
 {

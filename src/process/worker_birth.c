@@ -49,8 +49,12 @@ static uint64_t jitter(struct via__process_pool *pool, uint64_t calls)
 
 static void free_worker(struct via__process_worker *worker)
 {
-    if (worker->channel)
+    int is_level;
+    if (worker->channel) {
+        // A forked process may have a copy, of which the end of a socket would be told for ever.
+        via__process_unwatch_fd(worker->pool, via__channel_fd(worker->channel, &is_level));
         via__channel_free(worker->channel);
+    }
     if (worker->known)
         via__acquaintance_free(worker->known, 0);
     if (worker->control >= 0)

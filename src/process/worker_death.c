@@ -218,6 +218,7 @@ void via__process_give_up(struct via__process_worker *worker)
     pool->stats.unkillable = pool->zombies;
     int started = count_started(worker);
     via__process_call_back(worker);
+    via__acquaintance_taint(worker->known); // it may still write to what its calls are about to give back
     empty_window(worker, started, -1, NULL);
     if (pool->zombies >= (size_t)pool->options.max_workers)
         via__process_break(pool, VIA_EBROKEN, "%zu workers were killed and do not die", pool->zombies);

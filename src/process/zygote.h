@@ -32,8 +32,8 @@ struct via__zygote {
 };
 
 // Starts one and waits until it is ready, or until `timeout_ns` is over.  Any thread; blocks.  Borrows the
-// descriptors of configuration and directory.  0, and in `why` what is to be said of it, or ""; VIA_ESETUP if it did not come to via_process_enter();
-// VIA_ETIMEDOUT; VIA_EAGAIN; VIA_ENOMEM; another negative errno.
+// descriptors of configuration and directory.  0, and in `why` what is to be said of it, or ""; VIA_ESETUP if
+// it did not come to via_process_enter(); VIA_ETIMEDOUT; VIA_EAGAIN; VIA_ENOMEM; another negative errno.
 int via__zygote_start(int config_fd, int directory_fd, int64_t timeout_ns, struct via__zygote *zygote,
                       struct via__why *why);
 

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What remains of a pool where it should not be in use: in forked children of the program, in workers that do
+ * not die, and in memory that they could write to.  The linker's --wrap keeps signals from workers, as the
+ * kernel does with a process that cannot be killed at the moment.
+ */
+#include "pool_inside.h"
+
+#include <stdarg.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+/* ---- what is wrapped ---- */
+
+static _Atomic int keeps_signals;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+    long values[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++)
+        values[i] = va_arg(list, long);
+    va_end(list);
+    if (number == SYS_pidfd_send_signal && keeps_signals)
+        return 0;
+    return __real_syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]);
+}
+
+int __real_via__zygote_kill(struct via__zygote *zygote, uint64_t serial);
+int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial);
+int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial)
+{
+    return keeps_signals ? 0 : __real_via__zygote_kill(zygote, serial);
+}
+
+/* ---- forked children ---- */
+
+/* A child that has its copies of everything until it is told to end. */
+static pid_t fork_and_stay(int *tell)
+{
+    int ends[2];
+    char byte;
+    ck_assert_int_eq(pipe(ends), 0);
+    pid_t pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) != 0);
+    }
+    close(ends[0]);
+    *tell = ends[1];
+    return pid;
+}
+
+TEST(the_copies_that_a_forked_child_has_keep_nobody_awake)
+{
+    via_loop *loop = new_loop();
+    EACH_TRANSPORT(transport)
+    {
+        struct epoll_event event;
+        int tell, wait_status;
+        via_executor *pool = open_served(loop, transport, 1);
+        via_cfuture *cf = submit(pool, tell_pid, NULL, 0);
+        RUN_UNTIL(loop, via_cfuture_done(cf));
+        long worker;
+        memcpy(&worker, wait_outcome(cf).value, sizeof worker);
+        via_cfuture_unref(cf);
+        pid_t child = fork_and_stay(&tell);
+        ck_assert_int_eq(kill((pid_t)worker, SIGKILL), 0);
+        RUN_UNTIL(loop, executor_stats(pool).workers == 0);
+        ck_assert_int_eq(epoll_wait(inside(pool)->epoll_fd, &event, 1, 0), 0);
+        close(tell);
+        ck_assert_int_eq(waitpid(child, &wait_status, 0), child);
+        ck_assert_int_eq(wait_status, 0);
+        close_pool(pool);
+    }
+    via_loop_unref(loop);
+}
+
+/* How many descriptors there are that lead to something of the kind. */
+static int count_descriptors(const char *kind)
+{
+    int count = 0;
+    for (int fd = 0; fd < 256; fd++) {
+        char path[64], target[128] = "";
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        count += readlink(path, target, sizeof target - 1) > 0 && strstr(target, kind) != NULL;
+    }
+    return count;
+}
+
+static const char *const kinds[] = {"socket:", "pidfd", "[eventfd]", "[timerfd]", "viaduct-config"};
+enum { KINDS = sizeof kinds / sizeof *kinds };
+
+static int compare_descriptors(void *arg)
+{
+    const int *before = arg;
+    int more = 0;
+    for (int i = 0; i < KINDS; i++)
+        more += count_descriptors(kinds[i]) - before[i];
+    return more;
+}
+
+TEST(a_forked_child_closes_what_it_has_of_the_pool)
+{
+    EACH_TRANSPORT(transport)
+    {
+        int before[KINDS];
+        for (int i = 0; i < KINDS; i++)
+            before[i] = count_descriptors(kinds[i]);
+        via_executor *pool = open_over(transport, 2);
+        ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+        ck_assert_int_eq(via_test_fork(compare_descriptors, before), 0);
+        ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+        close_pool(pool);
+    }
+}
+
+/* ---- a worker that does not die ---- */
+
+static int stay(via_bytes_call *call, const void *in, size_t bytes)
+{
+    struct process_gate *gate = via_bytes_in_place(call);
+    (void)in;
+    (void)bytes;
+    atomic_store(&gate->pid, (long)getpid());
+    for (;;)
+        sched_yield();
+    return 0;
+}
+
+/* The same memory is not given to another call while the worker may still write to it. */
+TEST(what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again)
+{
+    via_executor *pool = open_pool(2);
+    via_buffer *buffer = NULL, *next = NULL;
+    ck_assert_int_eq(via_buffer_new(pool, sizeof(struct process_gate), VIA_BUFFER_WRITABLE, &buffer), 0);
+    uint64_t number = via__buffer_number(buffer);
+    struct via_call call = VIA_CALL_BUFFER(stay, buffer);
+    call.timeout_ns = 10 * VIA_MS;
+    keeps_signals = 1;
+    via_cfuture *cf = submit_call(pool, &call);
+    ck_assert_int_eq(wait_outcome(cf).process->unkillable, 1);
+    long zombie = atomic_load(&gate_of(buffer)->pid);
+    via_cfuture_unref(cf);
+    via_buffer_unref(buffer);
+    ck_assert_int_eq(via_buffer_new(pool, sizeof(struct process_gate), VIA_BUFFER_WRITABLE, &next), 0);
+    ck_assert_uint_ne(via__buffer_number(next), number);
+    via_buffer_unref(next);
+    keeps_signals = 0;
+    ck_assert_int_eq(kill((pid_t)zombie, SIGKILL), 0);
+    AWAIT(process_stats(pool).unkillable == 0);
+    close_pool(pool);
+}
+
+PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_keep_nobody_awake,
+                  a_forked_child_closes_what_it_has_of_the_pool,
+                  what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again)
