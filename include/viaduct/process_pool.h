@@ -175,7 +175,8 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * once or after via_process_pool_options::cancel_grace_ns.  A call ends with VIA_ECRASHED if its process
  * died, VIA_ECORRUPT if the process overwrote what it shares with the program, VIA_ETIMEDOUT at its timeout;
  * via_outcome::process says the rest.  Calls that had not started go on elsewhere, and none is started twice
- * unless via_call::retries allows it.
+ * unless via_call::retries allows it.  When the system refuses every worker process for a while, the calls
+ * that wait end with VIA_EAGAIN or VIA_ENOMEM, and the pool goes on trying.
  *
  * A text of via_fail() is cut after 168 bytes.  What a function changes in its process, as its directory or
  * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) crashes, unless it

@@ -71,8 +71,8 @@
 #define VIA__PROCESS_STALL_NS (2 * VIA_S)    // a worker that begins nothing for so long was stopped
 #define VIA__PROCESS_SHORT_NS (50 * VIA_US)  // calls up to here are worth giving ahead
 #define VIA__PROCESS_PROOF    100            // so many make a function known
-#define VIA__PROCESS_FAILURES 5              // births that fail in a row break the pool
-#define VIA__PROCESS_BOUNCES  3              // so often given to workers that died: it is then run alone
+#define VIA__PROCESS_FAILURES 5 // births that fail in a row break the pool; if refused, its calls
+#define VIA__PROCESS_BOUNCES  3 // so often given to workers that died: it is then run alone
 
 struct via__process_pool;
 
@@ -208,7 +208,7 @@ struct via__process_pool {
     size_t live;                                 // workers that do or will take calls
     int has_unarmed;                             // a worker that has rung and not been asked to ring again
     size_t starting, zombies, present;
-    int birth_failures;
+    int birth_failures, birth_refusals;
     int64_t birth_ns; // no birth before
 
     struct via__heap timers;
@@ -293,8 +293,8 @@ void via__process_expire(struct via__process_pool *pool, struct via__pcall *call
 // Takes a call out of the queue.
 void via__process_unqueue(struct via__process_pool *pool, struct via__pcall *call);
 
-// Fails or cancels all that is queued.
-void via__process_flush(struct via__process_pool *pool, int status);
+// Fails all that is queued with a text, which is copied, or cancels it (VIA_ECANCELED).
+void via__process_flush(struct via__process_pool *pool, int status, const char *why);
 
 // No call will run any more: what is queued fails with this status and text, and so does what comes.
 void via__process_break(struct via__process_pool *pool, int status, const char *format, ...) VIA_PRINTF(3, 4);

@@ -46,7 +46,7 @@ static void stop(struct via__process_pool *pool, unsigned flags, int *joins)
     pthread_cond_broadcast(&pool->room);
     if (flags & VIA_SHUTDOWN_CANCEL_QUEUED) {
         pool->cancelling = 1;
-        via__process_flush(pool, VIA_ECANCELED);
+        via__process_flush(pool, VIA_ECANCELED, NULL);
         for (size_t i = 0; i < pool->slots; i++) {
             if (pool->table[i] && !pool->table[i]->killed)
                 via__process_call_back(pool->table[i]);

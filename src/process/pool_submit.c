@@ -148,7 +148,7 @@ static struct via__pcall *any_queued(struct via__process_pool *pool)
     return via__list_empty(at) ? NULL : VIA__CONTAINER_OF(at->next, struct via__pcall, link);
 }
 
-void via__process_flush(struct via__process_pool *pool, int status)
+void via__process_flush(struct via__process_pool *pool, int status, const char *why)
 {
     struct via__pcall *call;
     while ((call = any_queued(pool)) != NULL) {
@@ -160,7 +160,7 @@ void via__process_flush(struct via__process_pool *pool, int status)
         if (status == VIA_ECANCELED)
             refuse(pool, call);
         else
-            via__process_fail(pool, call, status, pool->broken ? strdup(pool->broken_why) : NULL);
+            via__process_fail(pool, call, status, strdup(why));
     }
 }
 
@@ -173,7 +173,7 @@ void via__process_break(struct via__process_pool *pool, int status, const char *
     vsnprintf(pool->broken_why, sizeof pool->broken_why, format, values);
     va_end(values);
     pool->broken = status;
-    via__process_flush(pool, status);
+    via__process_flush(pool, status, pool->broken_why);
     pthread_cond_broadcast(&pool->room);
 }
 

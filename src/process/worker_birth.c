@@ -137,6 +137,25 @@ static void try_again_later(struct via__process_pool *pool)
     via__process_set_timer(pool);
 }
 
+// The system is short of something, which says nothing of the workers and may pass.  While others are there
+// the calls wait for those; else they are told at last.  What was asked for at once was refused at once, and
+// counts once.
+static void birth_refused(struct via__process_pool *pool, int status)
+{
+    struct via__why why;
+    int64_t now_ns = via_now_ns();
+    if (now_ns >= pool->birth_ns) {
+        pool->birth_refusals += pool->birth_refusals < VIA__PROCESS_FAILURES;
+        pool->birth_ns = now_ns + via__process_back_off(pool->birth_refusals);
+        via__process_set_timer(pool);
+    }
+    if (pool->birth_refusals < VIA__PROCESS_FAILURES || pool->live > 0)
+        return;
+    via__why(&why, status, "the system refuses worker processes: %s", via_status_text(status));
+    via__process_flush(pool, status, why.text);
+    pthread_cond_broadcast(&pool->room);
+}
+
 int via__process_bear(struct via__process_pool *pool)
 {
     size_t slot = free_slot(pool);
@@ -155,6 +174,8 @@ int via__process_bear(struct via__process_pool *pool)
         free_worker(worker);
         if (status == VIA_EAGAIN || status == -EMFILE || status == -ENFILE)
             try_again_later(pool);
+        else if (status == VIA_ENOMEM)
+            birth_refused(pool, status);
         else if (status != VIA_ESHUTDOWN)
             via__process_birth_failed(pool, status, "a worker process could not be started");
         return status;
@@ -173,6 +194,7 @@ void via__process_born(struct via__process_pool *pool, const struct via__zygote_
     }
     worker->pid = event->pid;
     worker->pidfd = event->pidfd;
+    pool->birth_refusals = 0;
     pool->stats.started++;
     if (worker->killed) {
         via__process_strike(worker); // it was given up before it was there
@@ -208,7 +230,10 @@ void via__process_unborn(struct via__process_pool *pool, const struct via__zygot
     if (!worker || worker->pid)
         return;
     via__process_bury(worker, 0);
-    via__process_birth_failed(pool, event->status, "the system refused a worker process");
+    if (event->status == VIA_EAGAIN || event->status == VIA_ENOMEM)
+        birth_refused(pool, event->status);
+    else
+        via__process_birth_failed(pool, event->status, "the system refused a worker process");
 }
 
 void via__process_birth_failed(struct via__process_pool *pool, int status, const char *why)

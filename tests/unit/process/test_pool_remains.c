@@ -6,6 +6,8 @@
  */
 #include "pool_inside.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
 #include <sys/syscall.h>
@@ -35,6 +37,18 @@ int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial);
 int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial)
 {
     return keeps_signals ? 0 : __real_via__zygote_kill(zygote, serial);
+}
+
+/* In a helper process: births are refused while the file is there that the environment names. */
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+    const char *path = getenv("VIADUCT_TEST_NO_FORK");
+    if (!path || access(path, F_OK) < 0)
+        return __real_fork();
+    errno = EAGAIN;
+    return -1;
 }
 
 /* ---- forked children ---- */
@@ -157,6 +171,83 @@ TEST(what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again)
     close_pool(pool);
 }
 
+/* ---- births that the system refuses ---- */
+
+static char refusing[64];
+
+static void refuse_births(void)
+{
+    strcpy(refusing, "/tmp/viaduct-refuses-XXXXXX");
+    int fd = mkstemp(refusing);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+}
+
+static void allow_births(void)
+{
+    unlink(refusing);
+}
+
+/* Whose helper process looks at the file. */
+static via_executor *open_refused(int workers)
+{
+    ck_assert_int_eq(setenv("VIADUCT_TEST_NO_FORK", refusing, 1), 0);
+    via_executor *pool = open_pool(workers);
+    unsetenv("VIADUCT_TEST_NO_FORK");
+    return pool;
+}
+
+TEST(calls_for_which_the_system_refuses_every_worker_are_told_and_the_pool_recovers)
+{
+    enum { CALLS = 5 };
+    via_cfuture *cf[CALLS];
+    refuse_births();
+    via_executor *pool = open_refused(3);
+    for (int i = 0; i < CALLS; i++)
+        cf[i] = submit(pool, give_back, "x", 1);
+    for (int i = 0; i < CALLS; i++) {
+        struct via_outcome outcome = wait_outcome(cf[i]);
+        ck_assert_int_eq(outcome.status, VIA_EAGAIN);
+        ck_assert_ptr_nonnull(strstr(outcome.message, "the system refuses worker processes: "));
+        via_cfuture_unref(cf[i]);
+    }
+    allow_births();
+    ck_assert_int_eq(finish(submit(pool, give_back, "x", 1)), 0);
+    close_pool(pool);
+}
+
+static int count_refusals(via_executor *pool)
+{
+    via__process_lock(inside(pool));
+    int refusals = inside(pool)->birth_refusals;
+    via__process_unlock(inside(pool));
+    return refusals;
+}
+
+TEST(workers_that_are_refused_do_not_harm_those_that_are_there)
+{
+    via_buffer *gate = new_gate();
+    refuse_births();
+    allow_births();
+    via_executor *pool = open_refused(2);
+    via_cfuture *running = occupy(pool, gate);
+    int fd = open(refusing, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    ck_assert_int_ge(fd, 0);
+    close(fd);
+    via_cfuture *waiting = submit(pool, give_back, "x", 1);
+    AWAIT(count_refusals(pool) == VIA__PROCESS_FAILURES);
+    ck_assert_int_eq(via_cfuture_done(waiting), 0);
+    open_gate(gate);
+    ck_assert_int_eq(finish(running), 0);
+    ck_assert_int_eq(finish(waiting), 0);
+    ck_assert_uint_eq(process_stats(pool).started, 1);
+    allow_births();
+    close_pool(pool);
+    via_buffer_unref(gate);
+}
+
 PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_keep_nobody_awake,
                   a_forked_child_closes_what_it_has_of_the_pool,
-                  what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again)
+                  what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again,
+                  calls_for_which_the_system_refuses_every_worker_are_told_and_the_pool_recovers,
+                  workers_that_are_refused_do_not_harm_those_that_are_there)
