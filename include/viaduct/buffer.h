@@ -10,6 +10,10 @@
  *     via_future *f = via_run_in_executor(loop, pool, &call);
  *
  * A buffer can be the input of calls of any executor.  While a call has it, the program must not write to it.
+ *
+ * A pointer to a buffer that was freed is found out: calls with it are refused with VIA_EINVAL, and the
+ * functions below do nothing and answer as for NULL.  But once a new buffer has been made the pointer may be
+ * that one's.
  */
 #ifndef VIADUCT_BUFFER_H
 #define VIADUCT_BUFFER_H
@@ -56,12 +60,14 @@ VIA_PUBLIC int via_buffer_new(via_executor *executor, size_t bytes, unsigned fla
  * - Origin: Viaduct.
  *
  * @param buffer the buffer, or NULL.
- * @return `buffer`.
+ * @return `buffer`; NULL if it was freed.
  */
 VIA_PUBLIC via_buffer *via_buffer_ref(via_buffer *buffer);
 
 /**
- * Gives a reference back; the memory goes, or is used again by its pool, with the last one.
+ * Gives a reference back; with the last one the buffer is freed.
+ *
+ * Its memory goes, or is used again by its pool, when no call has it any more.
  *
  * - Ownership: takes the caller's reference.
  * - Threads: any.

@@ -140,11 +140,12 @@ VIA_PUBLIC via_executor *via_executor_unref(via_executor *executor);
  * @param call what to run; copied.
  * @param cf receives the future; untouched on failure; NULL if nobody wants to know the outcome.
  * @return 0; VIA_EINVAL for a NULL executor, call or function, an unknown kind, flag or priority, a negative
- *         deadline, or an abandonable call that does not own what it touches; VIA_ENOTSUP if the executor
- *         cannot run this kind of call, or for VIA_CALL_INTERRUPTIBLE without via_thread_interrupt_enable();
- *         VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN; VIA_EAGAIN if there is no worker and
- *         none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the deadline has passed; VIA_EDEADLK if waiting
- *         for room could last for ever; VIA_EFORKED; from an executor of one's own what its `submit` returns.
+ *         deadline, a freed buffer, or an abandonable call that does not own what it touches; VIA_ENOTSUP
+ *         if the executor cannot run this kind of call, or for VIA_CALL_INTERRUPTIBLE without
+ *         via_thread_interrupt_enable(); VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN;
+ *         VIA_EAGAIN if there is no worker and none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the
+ *         deadline has passed; VIA_EDEADLK if waiting for room could last for ever; VIA_EFORKED; from an
+ *         executor of one's own what its `submit` returns.
  */
 VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call *call, via_cfuture **cf);
 

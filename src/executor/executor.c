@@ -11,6 +11,7 @@
 #include "base/fork.h"
 #include "base/log.h"
 #include "base/role.h"
+#include "executor/buffer.h"
 #include "executor/executor.h"
 #include "executor/frame.h"
 
@@ -57,6 +58,7 @@ static const struct via__owner_ops job_owner_ops = {.request = request_stop,
 // What the threads of the parent were about is not the child's.
 static void reset_in_child(void)
 {
+    via__buffer_reset();
     via__deadlock_reset();
     via__frame_reset();
     via__interrupt_reset();

@@ -19,7 +19,7 @@
 
 static int has_input(const struct via_call *call)
 {
-    return call->buffer ? call->in_bytes <= call->buffer->bytes : call->in || !call->in_bytes;
+    return call->in || call->buffer || !call->in_bytes;
 }
 
 static int check_call(const via_executor *executor, const struct via_call *call)
@@ -88,7 +88,10 @@ static void copy_options(struct via__call_extra *extra, const struct via_call *c
 static int keep_input(struct via__call_extra *extra, via_executor *executor, const struct via_call *call)
 {
     if (call->buffer) {
-        extra->buffer = via_buffer_ref(call->buffer);
+        int status = via__buffer_hold(call->buffer, call->in_bytes);
+        if (status < 0)
+            return status;
+        extra->buffer = call->buffer;
         extra->in = call->buffer->data;
         return 0;
     }
@@ -223,7 +226,8 @@ static void drop_input(struct via__call_extra *extra)
         free((void *)(uintptr_t)extra->in);
     extra->in_is_alone = 0;
     extra->in = NULL;
-    extra->buffer = via_buffer_unref(extra->buffer);
+    via__buffer_drop(extra->buffer);
+    extra->buffer = NULL;
 }
 
 void via__job_dispose(via_cfuture *cf, void *arg)

@@ -21,6 +21,7 @@
 
 #include "base/fork.h"
 #include "base/lock.h"
+#include "executor/executor.h"
 #include "process/buffer.h"
 #include "process/memory.h"
 
@@ -209,7 +210,7 @@ static void begin(struct via__segment *segment, struct via__buffer_cache *cache)
 
 static int make(struct via__buffer_cache *cache, size_t bytes, unsigned flags, struct via__segment **segment)
 {
-    struct via__segment *made = via__fork_watch() == 0 ? calloc(1, sizeof *made) : NULL;
+    struct via__segment *made = via__executor_watch_forks() == 0 ? calloc(1, sizeof *made) : NULL;
     if (!made)
         return VIA_ENOMEM;
     made->flags = flags;
@@ -259,10 +260,9 @@ static int empty(struct via__buffer_cache *cache)
     return had_some;
 }
 
-int via__buffer_take(struct via__buffer_cache *cache, size_t bytes, unsigned flags, via_buffer **buffer)
+// With a reference of the library's.
+static int take(struct via__buffer_cache *cache, size_t bytes, unsigned flags, via_buffer **buffer)
 {
-    if (bytes > VIA__BUFFER_MOST || flags & ~(unsigned)FLAGS || !buffer)
-        return VIA_EINVAL;
     if (cache && is_foreign(cache->forks))
         cache = NULL;
     unsigned index;
@@ -281,9 +281,19 @@ int via__buffer_take(struct via__buffer_cache *cache, size_t bytes, unsigned fla
     return 0;
 }
 
+int via__buffer_take(struct via__buffer_cache *cache, size_t bytes, unsigned flags, via_buffer **buffer)
+{
+    if (bytes > VIA__BUFFER_MOST || flags & ~(unsigned)FLAGS || !buffer)
+        return VIA_EINVAL;
+    int status = take(cache, bytes, flags, buffer);
+    if (status == 0)
+        via__buffer_publish(*buffer);
+    return status;
+}
+
 int via__buffer_copy(struct via__buffer_cache *cache, const void *in, size_t bytes, via_buffer **buffer)
 {
-    int status = via__buffer_take(cache, bytes, 0, buffer);
+    int status = bytes <= VIA__BUFFER_MOST ? take(cache, bytes, 0, buffer) : VIA_EINVAL;
     if (status == 0 && bytes)
         memcpy((*buffer)->data, in, bytes);
     return status;

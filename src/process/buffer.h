@@ -36,7 +36,8 @@ struct via__buffer_cache *via__process_pool_cache(via_executor *executor);
 // As via_buffer_new(); `cache` may be NULL.
 int via__buffer_take(struct via__buffer_cache *cache, size_t bytes, unsigned flags, via_buffer **buffer);
 
-// A read-only buffer with a copy of the bytes, for inputs that are larger than a slot.  The same returns.
+// A read-only buffer with a copy of the bytes, for inputs that are larger than a slot, with a reference of
+// the library's: see via__buffer_drop().  The same returns.
 int via__buffer_copy(struct via__buffer_cache *cache, const void *in, size_t bytes, via_buffer **buffer);
 
 // What a buffer is made of.  Lives while the buffer does, or is cached, or a worker has to be told that it is

@@ -257,7 +257,7 @@ void via__process_order(struct via__process_worker *worker, enum via__order_kind
     order->kind = (uint8_t)kind;
     order->taken = (uint16_t)worker->head;
     order->flags = in ? VIA__ORDER_IN_BUFFER : 0;
-    order->in_bytes = via_buffer_bytes(in);
+    order->in_bytes = in ? in->bytes : 0;
     order->buffer = in ? via__buffer_number(in) : 0;
     order->out_max = 0;
     order->cpu_ns = 0;

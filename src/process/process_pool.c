@@ -144,7 +144,7 @@ static void destroy(via_executor *executor)
     via__exit_remove(&pool->exit_node);
     strike_off(pool);
     via__zygote_end(&pool->zygote);
-    via_buffer_unref(pool->initializer_in);
+    via__buffer_drop(pool->initializer_in);
     if (pool->cache)
         via__buffer_cache_leave(pool->cache);
     if (pool->directory)

@@ -116,6 +116,58 @@ TEST(the_last_reference_releases)
     via__buffer_cache_leave(cache);
 }
 
+/* Whether or not a cache still has its memory. */
+TEST(a_buffer_that_was_freed_is_none)
+{
+    struct via__buffer_cache *cache = new_cache(MIB);
+    via_buffer *buffers[] = {take(NULL, 100, 0), take(cache, 100, 0)};
+
+    for (int i = 0; i < 2; i++) {
+        ck_assert_ptr_eq(via_buffer_ref(buffers[i]), buffers[i]);
+        via_buffer_unref(buffers[i]);
+        ck_assert_uint_eq(via_buffer_bytes(buffers[i]), 100);
+        via_buffer_unref(buffers[i]);
+        ck_assert_ptr_null(via_buffer_data(buffers[i]));
+        ck_assert_uint_eq(via_buffer_bytes(buffers[i]), 0);
+        ck_assert_ptr_null(via_buffer_ref(buffers[i]));
+        ck_assert_int_eq(via__buffer_hold(buffers[i], 0), VIA_EINVAL);
+        ck_assert_ptr_null(via_buffer_unref(buffers[i]));
+    }
+    ck_assert_ptr_eq(take(cache, 100, 0), buffers[1]);
+    ck_assert_uint_eq(via_buffer_bytes(buffers[1]), 100);
+    via_buffer_unref(buffers[1]);
+    via__buffer_cache_leave(cache);
+}
+
+TEST(freeing_a_buffer_twice_takes_nothing_from_who_holds_it)
+{
+    via_buffer *buffer = take(NULL, 100, 0);
+
+    ck_assert_int_eq(via__buffer_hold(buffer, 101), VIA_EINVAL);
+    ck_assert_int_eq(via__buffer_hold(buffer, 100), 0);
+    via_buffer_unref(buffer);
+    via_buffer_unref(buffer);
+    ck_assert_ptr_null(via_buffer_data(buffer));
+    strcpy(buffer->data, "good");
+    ck_assert_str_eq(buffer->data, "good");
+    via__buffer_drop(buffer);
+}
+
+TEST(among_many_buffers_each_is_found)
+{
+    enum { MANY = 200 };
+    via_buffer *buffers[MANY];
+
+    for (int i = 0; i < MANY; i++)
+        buffers[i] = take(NULL, (size_t)i, 0);
+    for (int i = 0; i < MANY; i += 3)
+        via_buffer_unref(buffers[i]);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_uint_eq(via_buffer_bytes(buffers[i]), i % 3 ? (size_t)i : 0);
+    for (int i = 0; i < MANY; i++)
+        via_buffer_unref(buffers[i]);
+}
+
 TEST(another_class_or_kind_is_not_taken)
 {
     struct via__buffer_cache *cache = new_cache(MIB);
@@ -236,12 +288,12 @@ TEST(a_copy_has_the_bytes)
 
     memset(bytes, 7, sizeof(bytes));
     ck_assert_int_eq(via__buffer_copy(cache, bytes, sizeof(bytes), &buffer), 0);
-    ck_assert_mem_eq(via_buffer_data(buffer), bytes, sizeof(bytes));
+    ck_assert_mem_eq(buffer->data, bytes, sizeof(bytes));
     ck_assert_uint_eq(via__buffer_flags(buffer), 0);
-    via_buffer_unref(buffer);
+    via__buffer_drop(buffer);
     ck_assert_int_eq(via__buffer_copy(cache, NULL, 0, &buffer), 0);
-    ck_assert_uint_eq(via_buffer_bytes(buffer), 0);
-    via_buffer_unref(buffer);
+    ck_assert_uint_eq(buffer->bytes, 0);
+    via__buffer_drop(buffer);
     via__buffer_cache_leave(cache);
 }
 
@@ -366,8 +418,9 @@ TEST(threads_share_a_cache)
 TEST_MAIN("process/buffer", a_buffer_begins_with_zeros_on_a_page, what_is_out_of_range_is_refused,
           the_largest_buffer_takes_the_pages_that_are_touched,
           a_released_buffer_is_taken_again_without_an_allocation, the_last_reference_releases,
-          another_class_or_kind_is_not_taken, the_one_released_last_is_taken_first,
-          above_its_bytes_a_cache_gives_up_what_was_released_first,
+          a_buffer_that_was_freed_is_none, freeing_a_buffer_twice_takes_nothing_from_who_holds_it,
+          among_many_buffers_each_is_found, another_class_or_kind_is_not_taken,
+          the_one_released_last_is_taken_first, above_its_bytes_a_cache_gives_up_what_was_released_first,
           a_buffer_larger_than_the_cache_is_not_kept, a_cache_keeps_few_descriptors,
           a_buffer_outlives_its_cache, a_tainted_buffer_is_not_used_again, a_copy_has_the_bytes,
           what_is_kept_gives_way_when_descriptors_run_out, only_what_a_worker_knew_is_counted_as_gone,

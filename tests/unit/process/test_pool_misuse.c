@@ -245,6 +245,55 @@ TEST(a_buffer_that_was_released_lives_until_its_calls_are_done)
     }
 }
 
+static void refuse_freed(via_executor *executor)
+{
+    via_buffer *buffer = NULL;
+    ck_assert_int_eq(via_buffer_new(executor, 200000, 0, &buffer), 0);
+    struct via_call call = VIA_CALL_BUFFER(give_back, buffer);
+    ck_assert_int_eq(finish(submit_call(executor, &call)), 0);
+    via_buffer_unref(buffer);
+    ck_assert_int_eq(refused_call(executor, &call), VIA_EINVAL);
+    call = VIA_CALL_BUFFER(give_back, buffer);
+    ck_assert_int_eq(refused_call(executor, &call), VIA_EINVAL);
+    ck_assert_int_eq(finish(submit(executor, do_nothing, NULL, 0)), 0);
+}
+
+TEST(a_buffer_that_was_freed_is_refused)
+{
+    via_executor *threads = NULL;
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        refuse_freed(pool);
+        close_pool(pool);
+    }
+    ck_assert_int_eq(via_thread_pool_new(NULL, &threads), 0);
+    refuse_freed(threads);
+    close_pool(threads);
+}
+
+TEST(a_buffer_that_is_freed_twice_is_not_taken_from_its_calls)
+{
+    via_executor *pool = open_pool(1);
+    via_buffer *gate = new_gate(), *buffer = NULL;
+    via_cfuture *first = occupy(pool, gate);
+    ck_assert_int_eq(via_buffer_new(pool, 200000, 0, &buffer), 0);
+    memset(via_buffer_data(buffer), 'b', 200000);
+    struct via_call call = VIA_CALL_BUFFER(give_back, buffer);
+    via_cfuture *cf = submit_call(pool, &call);
+    via_buffer_unref(buffer);
+    via_buffer_unref(buffer);
+    ck_assert_int_eq(refused_call(pool, &call), VIA_EINVAL);
+    open_gate(gate);
+    ck_assert_int_eq(finish(first), 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, 0);
+    ck_assert_int_eq(((char *)outcome.value)[199999], 'b');
+    via_cfuture_unref(cf);
+    close_pool(pool);
+    via_buffer_unref(gate);
+}
+
 TEST(a_buffer_and_an_answer_outlive_their_pool)
 {
     via_executor *pool = open_pool(1);
@@ -468,6 +517,8 @@ PROCESS_TEST_MAIN("process/pool_misuse", numbers_and_times_out_of_range_are_refu
                   the_same_function_meets_the_same_gate_in_a_thread,
                   code_that_no_file_holds_is_refused_with_a_reason,
                   a_buffer_that_was_released_lives_until_its_calls_are_done,
+                  a_buffer_that_was_freed_is_refused,
+                  a_buffer_that_is_freed_twice_is_not_taken_from_its_calls,
                   a_buffer_and_an_answer_outlive_their_pool, an_input_of_no_bytes_may_be_given_in_every_way,
                   a_pool_for_which_there_are_no_descriptors_is_refused_and_leaves_nothing,
                   a_running_pool_bears_the_want_of_descriptors_and_recovers,
