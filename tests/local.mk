@@ -41,7 +41,7 @@ check_PROGRAMS += $(VIA_TESTS)
 TESTS += $(VIA_TESTS) $(COVERAGE_TEST)
 # Processes that cannot be killed, and want of memory, are pretended.
 tests_unit_process_test_pool_remains_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=via__zygote_kill,--wrap=fork
-tests_unit_process_test_pool_crashes_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=via__zygote_kill \
+tests_unit_process_test_pool_crashes_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=via__zygote_kill,--wrap=via__zygote_stop \
   -Wl,--wrap=via__process_oom_kills,--wrap=via__pantry_new
 # Threads that cannot be had, likewise.  (A definition of the same name would stand in the way of a sanitizer's own.)
 tests_unit_process_test_pool_workers_tap_LDFLAGS += -Wl,--wrap=pthread_create

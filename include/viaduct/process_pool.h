@@ -182,6 +182,9 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) crashes, unless it
  * has started others: then it runs on until its timeout.
  *
+ * Processes that a function has started and left end with its worker, but for those that have left its
+ * process group.  Before Linux 6.9 they may outlive a helper process that somebody kills.
+ *
  * In debug mode (VIADUCT_DEBUG=1 in the environment) the log hook is told of inputs that seem to hold a
  * pointer.
  *

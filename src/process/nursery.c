@@ -2,9 +2,11 @@
 /*
  * The pool's care for its zygote: what it tells, and that it is there.
  *
- * When the zygote is gone its workers die with it; each is killed once more, and buried when its pidfd tells
- * that it is dead, since only then it is certain that it runs nothing.  A new zygote is started by a thread
- * of its own: that takes a millisecond, which a loop's thread does not have.
+ * When the zygote is gone its workers die with it; each is killed once more, with what it has started, and
+ * buried when its pidfd tells that it is dead, since only then it is certain that it runs nothing.
+ *
+ * A zygote is started and seen off by threads of its own: that takes a millisecond or much longer, which a
+ * loop's thread does not have.  There is one such thread at a time, and no pool ends while there is one.
  */
 #include <config.h>
 
@@ -33,29 +35,66 @@ static void unwatch_zygote(struct via__process_pool *pool)
 }
 
 // Its pidfd tells when it is dead; without one the tick asks.
-static void orphan(struct via__process_worker *worker)
+static void orphan(struct via__process_worker *worker, enum via__kill why)
 {
     if (!worker->pid) {
         via__process_bury(worker, 0);
         return;
     }
-    via__process_kill(worker, VIA__KILL_ZYGOTE);
+    int is_struck = worker->killed != VIA__KILL_NONE;
+    worker->is_orphan = 1;
+    via__process_kill(worker, why);
+    if (is_struck)
+        via__process_strike(worker); // the zygote may not have got to what it has started
     if (worker->pidfd >= 0)
         (void)via__process_watch_fd(worker->pool, worker->pidfd, 1, VIA__TAG_PIDFD | worker->serial);
 }
 
+static void *see_off(void *arg)
+{
+    struct via__process_pool *pool = arg;
+    via__thread_set_name("via-zygote");
+    via__zygote_stop(&pool->leaving); // nobody changes it meanwhile
+    via__process_lock(pool);
+    via__zygote_forget(&pool->leaving);
+    pool->has_leaving = 0;
+    via__process_tend(pool, via_now_ns());
+    via__process_set_timer(pool);
+    via__process_nudge(pool); // before the lock opens: then the pool may go
+    via__process_unlock(pool);
+    return NULL;
+}
+
+void via__process_part(struct via__process_pool *pool, enum via__kill why)
+{
+    pthread_t thread;
+    if (pool->zygote_state == VIA__ZYGOTE_UP) {
+        unwatch_zygote(pool);
+        pool->leaving = pool->zygote;
+        pool->zygote = (struct via__zygote){.control = -1, .pidfd = -1, .pid = -1};
+        pool->zygote_state = VIA__ZYGOTE_DOWN;
+        pool->has_leaving = 1;
+    }
+    for (size_t i = 0; i < pool->slots; i++) {
+        if (pool->table[i])
+            orphan(pool->table[i], why);
+    }
+    if (!pool->has_leaving)
+        return;
+    if (via__thread_start(&thread, NULL, see_off, pool) == 0) {
+        pthread_detach(thread);
+        return;
+    }
+    via__zygote_end(&pool->leaving); // here, in a millisecond at best
+    pool->has_leaving = 0;
+}
+
 static void zygote_gone(struct via__process_pool *pool)
 {
-    unwatch_zygote(pool);
-    via__zygote_end(&pool->zygote);
-    pool->zygote_state = VIA__ZYGOTE_DOWN;
     pool->restart_ns =
         via_now_ns() + (pool->restart_failures ? via__process_back_off(pool->restart_failures) : 0);
     pool->restart_failures++;
-    for (size_t i = 0; i < pool->slots; i++) {
-        if (pool->table[i])
-            orphan(pool->table[i]);
-    }
+    via__process_part(pool, VIA__KILL_ZYGOTE);
     via__process_tend(pool, via_now_ns());
 }
 
@@ -126,8 +165,8 @@ static void *restart(void *arg)
 
 int via__process_wants_zygote(const struct via__process_pool *pool)
 {
-    return pool->zygote_state == VIA__ZYGOTE_DOWN && !pool->restarting && !pool->broken &&
-           (!pool->stopping || pool->queued);
+    return pool->zygote_state == VIA__ZYGOTE_DOWN && !pool->restarting && !pool->has_leaving &&
+           !pool->broken && (!pool->stopping || pool->queued);
 }
 
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns)

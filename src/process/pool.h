@@ -141,6 +141,7 @@ struct via__process_worker {
     enum via__worker_state state;
     enum via__kill killed;
     int is_unkillable;
+    int is_orphan;    // there is no zygote to tell of its death
     int retires;      // gets no more calls
     int has_answered; // a call
     int is_armed;     // rings when it has answered
@@ -196,7 +197,8 @@ struct via__process_pool {
     struct via__pcall *done, **done_end;
     size_t completing; // calls in the hands of those who complete them
 
-    struct via__zygote zygote;
+    struct via__zygote zygote, leaving; // the latter in the hands of a thread while `has_leaving`
+    int has_leaving;
     enum via__zygote_state zygote_state;
     int restart_failures;
     int64_t restart_ns;
@@ -220,7 +222,7 @@ struct via__process_pool {
     uint64_t random;
 
     uint64_t oom_kills; // of the kernel, when last looked
-    int stopping, cancelling, released, restarting, ended, has_thread, has_joiner, has_left;
+    int stopping, cancelling, released, restarting, ending, ended, has_thread, has_joiner, has_left;
     int broken; // a negative status
     char broken_why[VIA__WHY_BYTES];
     size_t queued_peak, present_peak;
@@ -392,6 +394,9 @@ int via__process_watch_zygote(struct via__process_pool *pool);
 int via__process_wants_zygote(const struct via__process_pool *pool);
 // Hears the zygote.
 void via__process_hear(struct via__process_pool *pool);
+// Ends it, if it is still there, and kills the workers, which are told of by their pidfds from then on.  It
+// is seen off by a thread, where one can be had, and `has_leaving` until then.
+void via__process_part(struct via__process_pool *pool, enum via__kill why);
 // Starts it again when its time has come.
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns);
 

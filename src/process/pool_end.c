@@ -2,9 +2,6 @@
 /* The end of a process pool.  The design is at the head of pool.h. */
 #include <config.h>
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <viaduct/error.h>
 
 #include "base/clock.h"
@@ -58,29 +55,34 @@ static void stop(struct via__process_pool *pool, unsigned flags, int *joins)
     via__process_unlock(pool);
 }
 
-// Waits for a process that was killed to be gone, so that nobody finds it afterwards.
-static void see_off(const struct via__process_worker *worker)
+// Whether nobody will find one of the pool's processes any more.  Those without a pidfd have gone with the
+// zygote.
+static int are_processes_gone(const struct via__process_pool *pool)
 {
-    struct pollfd dead = {.fd = worker->pidfd, .events = POLLIN};
-    if (worker->pidfd >= 0 && !worker->is_unkillable)
-        (void)poll(&dead, 1, (int)(VIA__PROCESS_KILL_NS / VIA_MS));
+    if (pool->has_leaving)
+        return 0;
+    for (size_t i = 0; i < pool->slots; i++) {
+        const struct via__process_worker *worker = pool->table[i];
+        if (worker && worker->pidfd >= 0 && !worker->is_unkillable)
+            return 0;
+    }
+    return 1;
 }
 
-static void end_processes(struct via__process_pool *pool)
+static void end(struct via__process_pool *pool)
 {
     for (size_t i = 0; i < pool->slots; i++) {
-        if (pool->table[i] && !pool->table[i]->killed)
-            via__process_kill(pool->table[i], VIA__KILL_END);
+        if (pool->table[i])
+            via__process_bury(pool->table[i], 0);
     }
-    via__zygote_end(&pool->zygote);
-    pool->zygote_state = VIA__ZYGOTE_DOWN;
-    for (size_t i = 0; i < pool->slots; i++) {
-        struct via__process_worker *worker = pool->table[i];
-        if (!worker)
-            continue;
-        see_off(worker);
-        via__process_bury(worker, 0);
-    }
+    pool->ended = 1;
+    pthread_cond_broadcast(&pool->idle);
+}
+
+static int is_idle(const struct via__process_pool *pool)
+{
+    return !pool->queued && !pool->given && !pool->done && !pool->completing && !pool->restarting &&
+           !pool->has_leaving;
 }
 
 // Under the lock: tells every worker to end in good order; 1 when none is left that is about to.
@@ -102,13 +104,16 @@ int via__process_wind_down(struct via__process_pool *pool)
 {
     if (pool->ended)
         return 1;
-    if (!pool->stopping || pool->queued || pool->given || pool->done || pool->completing || pool->restarting)
+    if (!pool->ending) {
+        if (!pool->stopping || !is_idle(pool) ||
+            (pool->options.finalizer && pool->zygote_state == VIA__ZYGOTE_UP && !finalize(pool)))
+            return 0;
+        pool->ending = 1;
+        via__process_part(pool, VIA__KILL_END);
+    }
+    if (!are_processes_gone(pool))
         return 0;
-    if (pool->options.finalizer && pool->zygote_state == VIA__ZYGOTE_UP && !finalize(pool))
-        return 0;
-    end_processes(pool);
-    pool->ended = 1;
-    pthread_cond_broadcast(&pool->idle);
+    end(pool);
     return 1;
 }
 

@@ -109,6 +109,7 @@ static void forget_in_child(void)
     for (struct via__list *at = all.next; at != &all; at = at->next) {
         struct via__process_pool *pool = VIA__CONTAINER_OF(at, struct via__process_pool, registered);
         via__zygote_forget(&pool->zygote);
+        via__zygote_forget(&pool->leaving);
         for (size_t i = 0; i < pool->slots; i++) {
             if (pool->table[i])
                 forget_worker(pool->table[i]);
@@ -222,7 +223,7 @@ static struct via__process_pool *new_pool(const struct via_process_pool_options 
     name_pool(pool, options->name);
     pool->config_fd = pool->epoll_fd = pool->timer_fd = -1;
     pool->wake = (struct via__wakefd){-1, -1};
-    pool->zygote = (struct via__zygote){.control = -1, .pidfd = -1};
+    pool->zygote = pool->leaving = (struct via__zygote){.control = -1, .pidfd = -1};
     pool->zygote_state = VIA__ZYGOTE_DOWN;
     pool->armed_ns = VIA_FOREVER;
     pool->done_end = &pool->done;

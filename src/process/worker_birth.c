@@ -161,7 +161,7 @@ int via__process_bear(struct via__process_pool *pool)
     size_t slot = free_slot(pool);
     if (via__process_wants_zygote(pool))
         via__process_set_timer(pool);
-    if (pool->zygote_state != VIA__ZYGOTE_UP || pool->broken || pool->ended ||
+    if (pool->zygote_state != VIA__ZYGOTE_UP || pool->broken || pool->ending ||
         pool->live >= (size_t)pool->options.max_workers || slot == pool->slots)
         return VIA_EAGAIN;
     if (pool->birth_ns && via_now_ns() < pool->birth_ns)
@@ -257,7 +257,7 @@ void via__process_bury(struct via__process_worker *worker, int tainted)
     pool->live -= via__worker_is_live(worker);
     pool->starting -= via__worker_starts(worker);
     if (worker->pidfd >= 0) {
-        if (worker->killed == VIA__KILL_ZYGOTE)
+        if (worker->is_orphan)
             via__process_unwatch_fd(pool, worker->pidfd);
         close(worker->pidfd);
     }

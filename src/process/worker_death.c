@@ -15,12 +15,32 @@
 #include "base/clock.h"
 #include "process/pool.h"
 
+#ifndef PIDFD_SIGNAL_PROCESS_GROUP
+#define PIDFD_SIGNAL_PROCESS_GROUP (1u << 2)
+#endif
+
+static int send_signal(const struct via__process_worker *worker, int signal, unsigned flags)
+{
+    return (int)syscall(SYS_pidfd_send_signal, worker->pidfd, signal, NULL, flags);
+}
+
+// What an orphan has started, which no zygote kills.  Kernels before 6.9 do that by number only, and it is
+// the worker's own for certain while that was not reaped; if it was, its children stay.
+static void strike_group(const struct via__process_worker *worker)
+{
+    if (send_signal(worker, SIGKILL, PIDFD_SIGNAL_PROCESS_GROUP) < 0 && errno == EINVAL &&
+        send_signal(worker, 0, 0) == 0)
+        (void)kill(-worker->pid, SIGKILL);
+}
+
 // The pidfd cannot hit another process; a number could, but not as long as the zygote has not reaped it, and
 // then it has told so.
 void via__process_strike(struct via__process_worker *worker)
 {
+    if (worker->pidfd >= 0 && worker->is_orphan)
+        strike_group(worker);
     if (worker->pidfd >= 0)
-        (void)syscall(SYS_pidfd_send_signal, worker->pidfd, SIGKILL, NULL, 0);
+        (void)send_signal(worker, SIGKILL, 0);
     (void)via__zygote_kill(&worker->pool->zygote, worker->serial); // with what it has started
 }
 

@@ -155,8 +155,7 @@ static void look_at_ready(struct via__process_worker *worker, int64_t now_ns)
 // An orphan without a pidfd: the signal and its parent's death have had a second for it.
 static int is_lost(const struct via__process_worker *worker, int64_t now_ns)
 {
-    return worker->killed == VIA__KILL_ZYGOTE && worker->pidfd < 0 &&
-           now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS);
+    return worker->is_orphan && worker->pidfd < 0 && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS);
 }
 
 static void give_up_start(struct via__process_worker *worker)

@@ -65,10 +65,14 @@ struct via__zygote_event {
 // Never blocks.
 int via__zygote_next(struct via__zygote *zygote, struct via__zygote_event *event);
 
-// Ends it with all its workers, at once, and reaps it; does nothing if there is none.
+// Ends it with all its workers, at once, and reaps it; does nothing if there is none.  Blocks until it is
+// dead: about a millisecond if it is well, at most one and a half seconds.
 void via__zygote_end(struct via__zygote *zygote);
 
-// In a forked child of the program: closes what was inherited.
+// The same, but the descriptors stay open: via__zygote_forget() is still to be called.
+void via__zygote_stop(const struct via__zygote *zygote);
+
+// Closes its descriptors: of one that was stopped, or in a forked child of the program those inherited.
 void via__zygote_forget(struct via__zygote *zygote);
 
 // The zygote's side, in a worker that it has just forked, or that was started anew: what a worker is born

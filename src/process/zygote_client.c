@@ -136,19 +136,30 @@ static void end_process(const struct via__zygote *zygote, int64_t grace_ns)
     (void)via__zygote_reap(zygote, via__deadline(DEATH_NS), &wait_status);
 }
 
-void via__zygote_finish(struct via__zygote *zygote, int64_t grace_ns)
+static void stop(const struct via__zygote *zygote, int64_t grace_ns)
 {
     // Not only close(): a forked copy of the program may hold the socket too.
     shutdown(zygote->control, SHUT_RDWR);
     if (zygote->pid > 0)
         end_process(zygote, grace_ns);
+}
+
+void via__zygote_finish(struct via__zygote *zygote, int64_t grace_ns)
+{
+    stop(zygote, grace_ns);
     via__zygote_forget(zygote);
+}
+
+void via__zygote_stop(const struct via__zygote *zygote)
+{
+    if (zygote->control >= 0)
+        stop(zygote, END_GRACE_NS);
 }
 
 void via__zygote_end(struct via__zygote *zygote)
 {
-    if (zygote->control >= 0)
-        via__zygote_finish(zygote, END_GRACE_NS);
+    via__zygote_stop(zygote);
+    via__zygote_forget(zygote);
 }
 
 void via__zygote_forget(struct via__zygote *zygote)

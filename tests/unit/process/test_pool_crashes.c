@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What a pool makes of each way in which worker processes end, or do not.  The linker's --wrap lets a test
- * keep signals from workers, as the kernel does with a process that cannot be killed at the moment, and say
- * that memory has run out.
+ * keep signals from workers, as the kernel does with a process that cannot be killed at the moment, say that
+ * memory has run out, and see which thread waits for the end of the helper process.
  */
 #include "pool_inside.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <sys/syscall.h>
 
 #include "process/pantry.h"
+#include "process/zygote_parts.h"
 
 /* ---- what is wrapped ---- */
 
@@ -36,6 +38,18 @@ int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial);
 int __wrap_via__zygote_kill(struct via__zygote *zygote, uint64_t serial)
 {
     return keeps_signals ? 0 : __real_via__zygote_kill(zygote, serial);
+}
+
+static _Atomic int stops;
+static _Atomic(pthread_t) stopped_by;
+
+void __real_via__zygote_stop(const struct via__zygote *zygote);
+void __wrap_via__zygote_stop(const struct via__zygote *zygote);
+void __wrap_via__zygote_stop(const struct via__zygote *zygote)
+{
+    stopped_by = pthread_self();
+    stops++;
+    __real_via__zygote_stop(zygote);
 }
 
 uint64_t __real_via__process_oom_kills(void);
@@ -530,6 +544,76 @@ TEST(the_end_of_the_helper_process_fails_what_runs_and_the_rest_goes_on)
     }
 }
 
+TEST(a_loop_does_not_wait_for_the_end_of_the_helper_process)
+{
+    via_loop *loop = new_loop();
+    via_executor *pool = open_served(loop, VIA_TRANSPORT_AUTO, 1);
+    ck_assert_int_eq(run_to_end(loop, submit(pool, do_nothing, NULL, 0)), 0);
+    stops = 0;
+    kill_zygote(pool);
+    RUN_UNTIL(loop, process_stats(pool).helper_restarts == 1);
+    ck_assert_int_eq(stops, 1);
+    ck_assert(!pthread_equal(stopped_by, pthread_self()));
+    ck_assert_int_eq(run_to_end(loop, submit(pool, do_nothing, NULL, 0)), 0);
+    RUN_UNTIL(loop, via_executor_shutdown(pool, 0, 0) == 0);
+    ck_assert_int_eq(stops, 2);
+    ck_assert(!pthread_equal(stopped_by, pthread_self()));
+    via_executor_unref(pool);
+    via_loop_unref(loop);
+}
+
+/* Leaves a process behind that heeds no signal, and tells its number. */
+static int breed(via_bytes_call *call, const void *in, size_t bytes)
+{
+    sigset_t every;
+    (void)in;
+    (void)bytes;
+    sigfillset(&every);
+    sigprocmask(SIG_BLOCK, &every, NULL);
+    long pid = (long)fork();
+    if (pid == 0)
+        (void)close_range(0, 2, 0); /* should it stay, then not with the test's output */
+    while (pid == 0)
+        pause();
+    void *out = via_bytes_out(call, sizeof pid);
+    if (!out)
+        return VIA_ENOMEM;
+    memcpy(out, &pid, sizeof pid);
+    return 0;
+}
+
+/* Whether the kernel takes a pidfd for that of a group. */
+static int can_signal_groups(void)
+{
+    int fd = via__pidfd_open(getpid());
+    long rc = fd < 0 ? -1 : syscall(SYS_pidfd_send_signal, fd, 0, NULL, 1u << 2);
+    int can = fd >= 0 && (rc == 0 || errno != EINVAL);
+    if (fd >= 0)
+        close(fd);
+    return can;
+}
+
+TEST(what_workers_have_started_ends_with_the_helper_process)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        via_cfuture *cf = submit(pool, breed, NULL, 0);
+        struct via_outcome outcome = wait_outcome(cf);
+        long child = 0;
+        ck_assert_int_eq(outcome.status, 0);
+        memcpy(&child, outcome.value, sizeof child);
+        via_cfuture_unref(cf);
+        ck_assert_int_eq(is_dead(child), 0);
+        kill_zygote(pool);
+        if (can_signal_groups())
+            AWAIT(is_dead(child));
+        else
+            kill((pid_t)child, SIGKILL);
+        close_pool(pool);
+    }
+}
+
 TEST(an_idle_pool_whose_helper_process_ended_serves_again)
 {
     via_executor *pool = open_pool(2);
@@ -558,4 +642,6 @@ PROCESS_TEST_MAIN("process/pool_crashes", a_crash_tells_the_function_and_what_th
                   workers_that_end_before_they_can_take_a_call_break_the_pool,
                   workers_that_begin_at_last_serve_and_nobody_hears_of_the_failures,
                   the_end_of_the_helper_process_fails_what_runs_and_the_rest_goes_on,
+                  a_loop_does_not_wait_for_the_end_of_the_helper_process,
+                  what_workers_have_started_ends_with_the_helper_process,
                   an_idle_pool_whose_helper_process_ended_serves_again)
