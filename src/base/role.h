@@ -6,7 +6,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
-#define VIA__ROLE_SENT 8
+#define VIA__ROLE_SENT 16
 
 struct via__locals;
 

@@ -87,7 +87,7 @@ static void run(via_loop *loop, struct via__ready *ready)
     if (fn)
         call(loop, future, fn, arg, fn == via__stop_when_done);
     if (!future->more)
-        via_future_unref(future);
+        via__future_drop_done(future);
     else if (!future->more->next && !loop->close_requested)
         call_only(loop, future);
     else

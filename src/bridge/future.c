@@ -71,23 +71,6 @@ static via_cfuture *cf_of(const via_future *future)
     return future->loop ? future->cf : &VIA__CONTAINER_OF(future, struct via__pair, future)->cf;
 }
 
-void via__future_launch(via_future *future)
-{
-    future->in_flight = 1;
-    future->refs++;
-    via__future_bridge(future)->in_flight++;
-    via__loop_call_begins(future->loop);
-}
-
-void via__future_land(via_future *future)
-{
-    via_loop *loop = future->loop;
-    future->in_flight = 0;
-    via__future_bridge(future)->in_flight--;
-    via_future_unref(future);
-    via__loop_call_ends(loop);
-}
-
 void via__future_forget_flight(via_future *future)
 {
     if (!future->in_flight)
@@ -280,9 +263,27 @@ int via_future_take(via_future *future, struct via_outcome *outcome)
     return read_outcome(future, outcome, via_cfuture_take);
 }
 
+// Reads what most programs ask for, without an outcome in between: 1; 0 if there is more to it.
+static inline int read_result(via_future *future, int *status, void **value)
+{
+    if (!future || !future->loop || via__loop_is_debugged(future->loop) || future->state != VIA_FINISHED)
+        return 0;
+    const via_cfuture *cf = future->cf;
+    if (via__cf_state(cf) & VIA__TAKEN)
+        return 0;
+    future->looked = 1;
+    *status = cf->status;
+    if (*status == 0 && value)
+        *value = cf->value;
+    return 1;
+}
+
 int via_future_result(via_future *future, void **value)
 {
     struct via_outcome outcome;
+    int result;
+    if (read_result(future, &result, value))
+        return result;
     int status = via_future_outcome(future, &outcome);
     if (status < 0)
         return status;

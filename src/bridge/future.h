@@ -201,9 +201,24 @@ static inline void via__future_settle(via_future *future, int state)
         via__future_schedule(future);
 }
 
-// Marks that a completion will arrive: it holds a reference.  And that it has, or never will.
-void via__future_launch(via_future *future);
-void via__future_land(via_future *future);
+// Marks that a completion will arrive: it holds a reference.
+static inline void via__future_launch(via_future *future)
+{
+    future->in_flight = 1;
+    future->refs++;
+    via__future_bridge(future)->in_flight++;
+    via__loop_call_begins(future->loop);
+}
+
+// Marks that it has arrived, or never will; of a future that is done.
+static inline void via__future_land(via_future *future)
+{
+    via_loop *loop = future->loop;
+    future->in_flight = 0;
+    via__future_bridge(future)->in_flight--;
+    via__future_drop_done(future);
+    via__loop_call_ends(loop);
+}
 
 // Cancels a future that has a loop, also while that is being closed.  As via_future_cancel().
 int via__future_cancel(via_future *future);
