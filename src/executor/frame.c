@@ -20,15 +20,7 @@
 #include "base/role.h"
 #include "executor/frame.h"
 
-struct thread_state {
-    struct via__frame first;
-    int first_used, guarded;
-    void (*on_exit)(void *arg);
-    void *on_exit_arg;
-    struct via__activity *activity;
-};
-
-static _Thread_local struct thread_state self __attribute__((tls_model("initial-exec")));
+_Thread_local struct via__frames via__frames;
 static pthread_key_t key;
 static pthread_mutex_t key_lock = PTHREAD_MUTEX_INITIALIZER; // guards `key_made`
 static int key_made;
@@ -75,8 +67,8 @@ static void thread_ended(void *unused)
         end_frame(via__role.frame);
         via__role.failure = NULL; // a coroutine around the call may be gone
     }
-    if (self.on_exit)
-        self.on_exit(self.on_exit_arg);
+    if (via__frames.on_exit)
+        via__frames.on_exit(via__frames.on_exit_arg);
 }
 
 // A failure is not kept: the next thread tries again.
@@ -98,52 +90,41 @@ void via__frame_reset(void)
 
 int via__frame_guard_thread(void)
 {
-    if (self.guarded)
+    if (via__frames.guarded)
         return 0;
-    if (!make_key() || pthread_setspecific(key, &self) != 0)
+    if (!make_key() || pthread_setspecific(key, &via__frames) != 0)
         return VIA_ENOMEM;
-    self.guarded = 1;
+    via__frames.guarded = 1;
     return 0;
 }
 
 void via__frame_on_exit(void (*fn)(void *arg), void *arg)
 {
-    self.on_exit = fn;
-    self.on_exit_arg = arg;
+    via__frames.on_exit = fn;
+    via__frames.on_exit_arg = arg;
 }
 
-struct via__frame *via__frame_new(void)
+struct via__frame *via__frame_new_inside(void)
 {
-    struct via__frame *frame = &self.first;
     if (via__frame_guard_thread() < 0)
         return NULL;
-    if (self.first_used) {
-        frame = malloc(sizeof *frame);
-        if (!frame)
-            return NULL;
-    }
-    *frame = (struct via__frame){.allocated = self.first_used};
-    self.first_used = 1;
+    if (!via__frames.first_used)
+        return via__frame_new();
+    struct via__frame *frame = malloc(sizeof *frame);
+    if (frame)
+        *frame = (struct via__frame){.allocated = 1};
     return frame;
-}
-
-void via__frame_free(struct via__frame *frame)
-{
-    if (frame->allocated)
-        free(frame);
-    else
-        self.first_used = 0;
 }
 
 void via__frame_set_activity(struct via__activity *activity)
 {
-    self.activity = activity;
+    via__frames.activity = activity;
 }
 
-static void set_nested(struct via__frame *frame)
+void via__frame_set_nested(struct via__frame *frame)
 {
     pthread_mutex_lock(&nested_lock);
-    self.activity->nested = frame;
+    via__frames.activity->nested = frame;
     pthread_mutex_unlock(&nested_lock);
 }
 
@@ -155,22 +136,6 @@ struct via__frame *via__frame_running(void)
     return frame;
 }
 
-void via__frame_push(struct via__frame *frame)
-{
-    frame->caller = via__frame_running();
-    frame->outer = via__role.frame;
-    via__role.frame = frame;
-    frame->outer_failure = via__role.failure;
-    via__role.failure = &frame->failure;
-    if (self.activity && frame->caller) {
-        frame->started_ns = via_now_ns();
-        set_nested(frame);
-    } else if (self.activity) {
-        // Release: who takes the pointer out in look_at() sees the call's fields.
-        atomic_store_explicit(&self.activity->current, frame->cf, memory_order_release);
-    }
-}
-
 void via__frame_push_ended(struct via__frame *frame)
 {
     frame->stage = VIA__STAGE_RELEASES;
@@ -180,34 +145,6 @@ void via__frame_push_ended(struct via__frame *frame)
     via__role.failure = NULL;
 }
 
-void via__frame_returned(struct via__frame *frame)
-{
-    frame->stage = VIA__STAGE_RELEASES;
-    via__role.failure = NULL; // callbacks are not the function's
-    if (!self.activity)
-        return;
-    if (frame->caller) {
-        set_nested(frame->caller->caller ? frame->caller : NULL);
-        return;
-    }
-    // Acquire: pairs with the release of a looker that puts the pointer back, and comes after its look.
-    while (!atomic_exchange_explicit(&self.activity->current, NULL, memory_order_acquire))
-        via__cpu_relax();
-}
-
-void via__frame_pop(struct via__frame *frame)
-{
-    via__role.frame = frame->outer;
-    via__role.failure = frame->outer_failure;
-}
-
-void via__frame_job_over(const struct via__frame *frame)
-{
-    // One that has expired is counted by the worker, which finds that it did not run.
-    if (self.activity && !frame->outer && !frame->expired)
-        via__activity_job_over(self.activity);
-}
-
 static void look_at(struct via__activity *activity, void (*look)(via_cfuture *cf, void *arg), void *arg)
 {
     // Acquire: pairs with the release in via__frame_push().
@@ -215,7 +152,7 @@ static void look_at(struct via__activity *activity, void (*look)(via_cfuture *cf
     if (!cf)
         return;
     look(cf, arg);
-    // Release: the look comes before via__frame_pop() goes on.
+    // Release: the look comes before via__frame_returned() goes on.
     atomic_store_explicit(&activity->current, cf, memory_order_release);
 }
 

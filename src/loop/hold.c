@@ -17,7 +17,8 @@
 #include "loop/loop.h"
 #include "loop/tick.h"
 
-static int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
+// In line: completions come here often.
+__attribute__((always_inline)) static inline int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
 {
     int is_pinned = 0, is_pushed = 0;
     // Acquire: if it is CLOSED this pairs with the release in via__inbox_close().
