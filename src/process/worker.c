@@ -214,10 +214,11 @@ static via_bytes_fn find_function(void)
 {
     struct via__why why;
     void *function;
-    if (via__directory_find(self.view, self.order->function, via__pantry_object_fd, self.pantry, &function,
-                            &why) == 0)
+    int status = via__directory_find(self.view, self.order->function, via__pantry_object_fd, self.pantry,
+                                     &function, &why);
+    if (status == 0)
         return (via_bytes_fn)(uintptr_t)function;
-    answer_text(VIA__ANSWER_NOT_FOUND, VIA_EINVAL, why.text);
+    answer_text(VIA__ANSWER_NOT_FOUND, status == VIA_ENOMEM ? status : VIA_EINVAL, why.text);
     return NULL;
 }
 

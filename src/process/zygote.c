@@ -412,10 +412,10 @@ static void choose_birth(int has_threads)
     zygote.is_fresh = zygote.config->fresh_exec || has_threads;
     zygote.path = zygote.is_fresh ? via__enter_program() : NULL;
     if (zygote.is_fresh && !zygote.path)
-        via__copy_refuse("a worker process cannot find the program to start it anew");
+        via__copy_refuse(VIA_ESETUP, "a worker process cannot find the program to start it anew");
     zygote.bell = (struct via__wakefd){-1, -1};
     if (has_threads && via__wakefd_open(&zygote.bell) < 0)
-        via__copy_refuse("a worker process was refused a descriptor");
+        via__copy_refuse(VIA_EAGAIN, "a worker process was refused a descriptor");
 }
 
 _Noreturn void via__zygote_run(via__worker_fn worker)
@@ -425,9 +425,7 @@ _Noreturn void via__zygote_run(via__worker_fn worker)
 #endif
     fill_standard();
     zygote.worker = worker;
-    zygote.config = via__config_map(VIA__FD_CONFIG);
-    if (!zygote.config)
-        via__copy_refuse("the configuration of the worker processes is not readable");
+    zygote.config = via__copy_config();
     int has_threads = count_threads() != 1;
     choose_birth(has_threads);
     find_program();
@@ -435,11 +433,12 @@ _Noreturn void via__zygote_run(via__worker_fn worker)
     set_signals();
     fflush(NULL); // or every worker would write what is in the buffers once more
     via__name_process(zygote.config->name, "-zygote");
-    via__hello_send(VIA__FD_CONTROL, 0,
-                    has_threads
-                        ? "a library starts a thread before main() calls via_process_enter(): workers "
-                          "are started anew each, which takes longer than to copy them"
-                        : "");
+    const char *said = has_threads
+                           ? "a library starts a thread before main() calls via_process_enter(): workers "
+                             "are started anew each, which takes longer than to copy them"
+                           : "";
+    if (via__hello_send(VIA__FD_CONTROL, 0, said) < 0)
+        _exit(VIA__EXIT_NOT_ENTERED);
     for (;;) {
         wait_and_serve();
         bury_all();

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 
 #define OOM_FILE  "/proc/self/oom_score_adj"
 #define OOM_SCORE 500 // halfway to certain
+
+#define HELLO_TRIES 1000 // of a millisecond
 
 void via__name_process(const char *name, const char *suffix)
 {
@@ -97,17 +100,33 @@ void via__birth_prepare(const struct via__process_config *config, uint64_t seria
     reset_signals();
 }
 
-void via__hello_send(int control, int status, const char *text)
+// Nothing waits on the socket yet, so what it does not take for want of memory it takes a little later.
+int via__hello_send(int control, int status, const char *text)
 {
     struct via__hello hello = {.magic = VIA__HELLO_MAGIC, .status = status};
+    int sent, tries = 0;
     strncpy(hello.text, text, sizeof hello.text - 1);
-    (void)via__fds_send(control, &hello, sizeof hello, NULL, 0);
+    do
+        sent = via__fds_send(control, &hello, sizeof hello, NULL, 0);
+    while ((sent == VIA_EAGAIN || sent == VIA_ENOMEM || sent == -ENOBUFS) && ++tries < HELLO_TRIES &&
+           (poll(NULL, 0, 1) >= 0 || errno == EINTR));
+    return sent;
 }
 
-_Noreturn void via__copy_refuse(const char *text)
+_Noreturn void via__copy_refuse(int status, const char *text)
 {
-    via__hello_send(VIA__FD_CONTROL, VIA_ESETUP, text);
+    (void)via__hello_send(VIA__FD_CONTROL, status, text);
     _exit(VIA__EXIT_NOT_ENTERED);
+}
+
+const struct via__process_config *via__copy_config(void)
+{
+    errno = 0;
+    const struct via__process_config *config = via__config_map(VIA__FD_CONFIG);
+    if (!config)
+        via__copy_refuse(errno == ENOMEM ? VIA_ENOMEM : VIA_ESETUP,
+                         "the configuration of the worker processes is not readable");
+    return config;
 }
 
 int via__fd_lift(int fd, int least)
@@ -210,7 +229,7 @@ _Noreturn void via__birth_exec(const char *program, uint64_t serial, const int *
         status = exec_program(program, serial, count, zygote);
     }
     via__why(&why, status, "a worker process could not start the program anew: %s", via_status_text(status));
-    via__hello_send(control, status, why.text);
+    (void)via__hello_send(control, status, why.text);
     _exit(VIA__EXIT_NOT_ENTERED);
 }
 
@@ -223,12 +242,11 @@ _Noreturn void via__fresh_run(via__worker_fn worker)
     const char *told = getenv(VIA__BIRTH_VARIABLE);
     uint64_t serial;
     int count, zygote;
-    birth.config = via__config_map(VIA__FD_CONFIG);
-    if (!birth.config)
-        via__copy_refuse("the configuration of the worker processes is not readable");
+    birth.config = via__copy_config();
     if (!told || sscanf(told, "%d:%" SCNu64 ":%d", &count, &serial, &zygote) != 3 || count < 1 ||
         count > VIA__BIRTH_FDS_MAX)
-        via__copy_refuse("a worker process was not told its descriptors: " VIA__BIRTH_VARIABLE " is missing");
+        via__copy_refuse(VIA_ESETUP, "a worker process was not told its descriptors: " VIA__BIRTH_VARIABLE
+                                     " is missing");
     unsetenv(VIA__BIRTH_VARIABLE);
     die_with(zygote);
     close(VIA__FD_CONFIG);

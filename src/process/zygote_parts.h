@@ -37,11 +37,14 @@ int via__fd_lift(int fd, int least);
 // Closes every descriptor from `first` on.
 void via__close_from(int first);
 
-// Says the first message of a copy.
-void via__hello_send(int control, int status, const char *text);
+// Says the first message of a copy.  0 or a negative status.
+int via__hello_send(int control, int status, const char *text);
 
 // Says that this copy cannot be what it is meant to be, and ends it.
-_Noreturn void via__copy_refuse(const char *text);
+_Noreturn void via__copy_refuse(int status, const char *text);
+
+// The configuration.  A copy without it ends.
+const struct via__process_config *via__copy_config(void);
 
 // Names this process, with as much of the name as the suffix, of at most 15 bytes, leaves room for.
 void via__name_process(const char *name, const char *suffix);

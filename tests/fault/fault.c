@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -33,7 +33,9 @@ enum { DEADLINE_MS = 20000, SHORT_DENSE = 40, DIE_OF_HANG = 1000, REST_MS = 5000
 
 #define KIND(kind) (1u << (kind))
 #define MEMORY     (KIND(FAULT_MEMORY) | KIND(FAULT_EVENT_MEMORY))
-#define RESOURCES  (MEMORY | KIND(FAULT_MAPPING) | KIND(FAULT_THREAD) | KIND(FAULT_WATCH))
+#define RESOURCES                                                                                            \
+    (MEMORY | KIND(FAULT_MAPPING) | KIND(FAULT_THREAD) | KIND(FAULT_WATCH) | KIND(FAULT_PROCESS) |           \
+     KIND(FAULT_FILE))
 /* SQLite allocates twenty times as often as all others together: it has a sweep of its own. */
 #define ALL_KINDS (KIND(FAULT_KINDS) - 1 - KIND(FAULT_SQLITE_MEMORY))
 
@@ -43,28 +45,41 @@ struct series {
     unsigned kinds;
     bool lasting;
     bool limited; /* n - 1 is how many descriptors there still are */
+    enum fault_place place;
 };
 
 static const struct series all_series[] = {
-    {"memory", KIND(FAULT_MEMORY), false, false},
-    {"libevent's memory", KIND(FAULT_EVENT_MEMORY), false, false},
-    {"SQLite's memory", KIND(FAULT_SQLITE_MEMORY), false, false},
-    {"mappings", KIND(FAULT_MAPPING), false, false},
-    {"threads", KIND(FAULT_THREAD), false, false},
-    {"thread set-up", KIND(FAULT_SETUP), false, false},
-    {"descriptors", KIND(FAULT_DESCRIPTOR), false, false},
-    {"epoll_ctl", KIND(FAULT_WATCH), false, false},
-    {"epoll_wait EINTR", KIND(FAULT_POLL), false, false},
-    {"read EINTR", KIND(FAULT_READ_EINTR), false, false},
-    {"read EAGAIN", KIND(FAULT_READ_EAGAIN), false, false},
-    {"write EINTR", KIND(FAULT_WRITE_EINTR), false, false},
-    {"write EAGAIN", KIND(FAULT_WRITE_EAGAIN), false, false},
-    {"all kinds together", ALL_KINDS, false, false},
-    {"memory from then on", MEMORY, true, false},
-    {"mappings from then on", KIND(FAULT_MAPPING), true, false},
-    {"threads from then on", KIND(FAULT_THREAD), true, false},
-    {"few descriptors left", KIND(FAULT_DESCRIPTOR), false, true},
-    {"every resource from then on", RESOURCES, true, false},
+    {"memory", KIND(FAULT_MEMORY), false, false, FAULT_IN_PROGRAM},
+    {"libevent's memory", KIND(FAULT_EVENT_MEMORY), false, false, FAULT_IN_PROGRAM},
+    {"SQLite's memory", KIND(FAULT_SQLITE_MEMORY), false, false, FAULT_IN_PROGRAM},
+    {"mappings", KIND(FAULT_MAPPING), false, false, FAULT_IN_PROGRAM},
+    {"threads", KIND(FAULT_THREAD), false, false, FAULT_IN_PROGRAM},
+    {"thread set-up", KIND(FAULT_SETUP), false, false, FAULT_IN_PROGRAM},
+    {"processes", KIND(FAULT_PROCESS), false, false, FAULT_IN_PROGRAM},
+    {"memory files", KIND(FAULT_FILE), false, false, FAULT_IN_PROGRAM},
+    {"descriptors", KIND(FAULT_DESCRIPTOR), false, false, FAULT_IN_PROGRAM},
+    {"epoll_ctl", KIND(FAULT_WATCH), false, false, FAULT_IN_PROGRAM},
+    {"epoll_wait EINTR", KIND(FAULT_POLL), false, false, FAULT_IN_PROGRAM},
+    {"read EINTR", KIND(FAULT_READ_EINTR), false, false, FAULT_IN_PROGRAM},
+    {"read EAGAIN", KIND(FAULT_READ_EAGAIN), false, false, FAULT_IN_PROGRAM},
+    {"write EINTR", KIND(FAULT_WRITE_EINTR), false, false, FAULT_IN_PROGRAM},
+    {"write EAGAIN", KIND(FAULT_WRITE_EAGAIN), false, false, FAULT_IN_PROGRAM},
+    {"send EINTR", KIND(FAULT_SEND_EINTR), false, false, FAULT_IN_PROGRAM},
+    {"send EAGAIN", KIND(FAULT_SEND_EAGAIN), false, false, FAULT_IN_PROGRAM},
+    {"send ENOBUFS", KIND(FAULT_SEND_ENOBUFS), false, false, FAULT_IN_PROGRAM},
+    {"receive EINTR", KIND(FAULT_RECEIVE_EINTR), false, false, FAULT_IN_PROGRAM},
+    {"receive without descriptors", KIND(FAULT_RECEIVE_LOST), false, false, FAULT_IN_PROGRAM},
+    {"all kinds together", ALL_KINDS, false, false, FAULT_IN_PROGRAM},
+    {"memory from then on", MEMORY, true, false, FAULT_IN_PROGRAM},
+    {"mappings from then on", KIND(FAULT_MAPPING), true, false, FAULT_IN_PROGRAM},
+    {"threads from then on", KIND(FAULT_THREAD), true, false, FAULT_IN_PROGRAM},
+    {"few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_PROGRAM},
+    {"every resource from then on", RESOURCES, true, false, FAULT_IN_PROGRAM},
+    {"in the helper, all kinds", ALL_KINDS, false, false, FAULT_IN_HELPER},
+    {"in the helper, every resource from then on", RESOURCES, true, false, FAULT_IN_HELPER},
+    {"in the helper, few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_HELPER},
+    {"in workers, all kinds", ALL_KINDS, false, false, FAULT_IN_WORKER},
+    {"in workers, every resource from then on", RESOURCES, true, false, FAULT_IN_WORKER},
 };
 enum { SERIES = sizeof(all_series) / sizeof(*all_series) };
 
@@ -109,11 +124,43 @@ static bool one_thread_left(void)
     return false;
 }
 
+/* Whether every process that was started is gone; those that have ended are reaped here. */
+static bool no_process_left(void)
+{
+    struct timespec slice = {.tv_nsec = 50000};
+    for (int waits = 0; waits < REST_MS * 20; waits++) {
+        pid_t got;
+        while ((got = waitpid(-1, NULL, WNOHANG)) > 0)
+            ;
+        if (got < 0)
+            return true;
+        nanosleep(&slice, NULL);
+    }
+    return false;
+}
+
+/* How many memory files of the library are mapped. */
+static size_t count_memory_files(void)
+{
+    char line[512];
+    size_t count = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof(line), maps))
+        count += strstr(line, "/memfd:via") != NULL;
+    if (maps)
+        fclose(maps);
+    return count;
+}
+
 static void check_balance(const char *when, size_t descriptors)
 {
     char text[64];
     snprintf(text, sizeof(text), "threads are left after the run %s", when);
     fault_check(one_thread_left(), __FILE__, __LINE__, text);
+    snprintf(text, sizeof(text), "processes are left after the run %s", when);
+    fault_check(no_process_left(), __FILE__, __LINE__, text);
+    snprintf(text, sizeof(text), "memory files are mapped after the run %s", when);
+    fault_check(count_memory_files() == 0, __FILE__, __LINE__, text);
     snprintf(text, sizeof(text), "descriptors are left after the run %s", when);
     if (!fault_check(count_entries("/proc/self/fd") == descriptors, __FILE__, __LINE__, text))
         note_descriptors();
@@ -125,7 +172,8 @@ static void check_balance(const char *when, size_t descriptors)
 static void run_child(const struct fault_scenario *scenario, const struct fault_plan *plan)
 {
     size_t descriptors = count_entries("/proc/self/fd");
-    fault_setup(report);
+    fault_setup();
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* what the processes of a pool leave behind comes here */
     fault_arm(plan);
     scenario->run();
     fault_disarm();
@@ -168,7 +216,8 @@ static void describe(int status, unsigned long nth)
     else if (WIFSIGNALED(status))
         printf("it died of signal %d\n", WTERMSIG(status));
     else
-        printf("%lu checks failed, exit status %d\n", report->checks_failed, WEXITSTATUS(status));
+        printf("%lu checks failed, exit status %d\n", atomic_load(&report->checks_failed),
+               WEXITSTATUS(status));
     for (char *line = strtok(report->text, "\n"); line; line = strtok(NULL, "\n"))
         printf("#     %s\n", line);
 }
@@ -177,8 +226,11 @@ static void describe(int status, unsigned long nth)
 static bool run_once(const struct fault_scenario *scenario, const struct series *series, unsigned long nth,
                      bool show)
 {
-    struct fault_plan plan = {
-        .kinds = series->kinds, .nth = nth, .lasting = series->lasting, .limited = series->limited};
+    struct fault_plan plan = {.place = series->place,
+                              .kinds = series->kinds,
+                              .nth = nth,
+                              .lasting = series->lasting,
+                              .limited = series->limited};
     memset(report, 0, sizeof(*report));
     fflush(NULL);
     pid_t child = fork();
@@ -225,15 +277,17 @@ static void sweep(const struct fault_scenario *scenario, const struct series *se
 /* A clean run first: what it calls says which sweeps there are. */
 static void run_scenario(const struct fault_scenario *scenario, const char *only)
 {
-    static const struct series none = {"no fault", 0, false, false};
-    unsigned long calls[FAULT_KINDS];
+    static const struct series none = {"no fault", 0, false, false, FAULT_IN_PROGRAM};
+    unsigned long calls[FAULT_PLACES][FAULT_KINDS];
     bool fine = run_once(scenario, &none, 0, true);
-    memcpy(calls, report->calls, sizeof(calls));
+    for (int place = 0; place < FAULT_PLACES; place++)
+        for (int kind = 0; kind < FAULT_KINDS; kind++)
+            calls[place][kind] = atomic_load(&report->calls[place][kind]);
     tell(fine, scenario->name, none.name, 0);
     for (int i = 0; fine && i < SERIES; i++) {
         unsigned long expected = 0;
         for (int kind = 0; kind < FAULT_KINDS; kind++)
-            expected += all_series[i].kinds & KIND(kind) ? calls[kind] : 0;
+            expected += all_series[i].kinds & KIND(kind) ? calls[all_series[i].place][kind] : 0;
         if (scenario->accepts && all_series[i].limited)
             continue; /* libevent's listener tries again and again until a descriptor is free */
         if (expected && (!only || strcmp(only, all_series[i].name) == 0))
@@ -259,12 +313,15 @@ static void run_group(const struct fault_scenario *group, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    fault_enter(argv[0]);
+    via_process_enter();
     static const struct fault_scenario *const groups[] = {
-        coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios, task_scenarios, sync_scenarios};
+        coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios, task_scenarios, sync_scenarios,
+        process_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");
     full = wanted && *wanted && *wanted != '0';
-    report = mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (report == MAP_FAILED) {
+    report = fault_report_new();
+    if (!report) {
         printf("Bail out! no memory for the report\n");
         return 1;
     }

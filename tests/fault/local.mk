@@ -18,18 +18,23 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/scenarios_coro.c \
   tests/fault/scenarios_executor.c \
   tests/fault/scenarios_loop.c \
+  tests/fault/scenarios_process.c \
   tests/fault/scenarios_sync.c \
   tests/fault/scenarios_task.c \
   tests/fault/wrap.h \
   tests/fault/wrap_mapping.c \
   tests/fault/wrap_memory.c \
+  tests/fault/wrap_process.c \
   tests/fault/wrap_system.c \
   tests/fault/wrap_thread.c
 tests_fault_fault_tap_LDADD = libviaduct-process.la libviaduct-combine.la $(LINK_SYNC)
 tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
   -Wl,--wrap=mmap,--wrap=mmap64,--wrap=mprotect,--wrap=madvise \
   -Wl,--wrap=pthread_create,--wrap=pthread_attr_init,--wrap=pthread_key_create \
-  -Wl,--wrap=pthread_setspecific,--wrap=pthread_atfork
+  -Wl,--wrap=pthread_setspecific,--wrap=pthread_atfork \
+  -Wl,--wrap=posix_spawn,--wrap=fork,--wrap=execve,--wrap=syscall,--wrap=prctl,--wrap=timer_create \
+  -Wl,--wrap=memfd_create,--wrap=ftruncate,--wrap=pwrite,--wrap=fcntl,--wrap=open,--wrap=opendir,--wrap=fopen \
+  -Wl,--wrap=send,--wrap=sendmsg,--wrap=recv,--wrap=recvmsg,--wrap=poll,--wrap=ppoll
 if HAVE_EXAMPLES
 # The server is linked in, so that its own allocations fail too.
 tests_fault_fault_tap_SOURCES += \

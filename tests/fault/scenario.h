@@ -27,6 +27,7 @@ extern const struct fault_scenario executor_scenarios[];
 extern const struct fault_scenario bridge_scenarios[];
 extern const struct fault_scenario task_scenarios[];
 extern const struct fault_scenario sync_scenarios[];
+extern const struct fault_scenario process_scenarios[];
 extern const struct fault_scenario httpd_scenarios[];
 
 /* Makes the files that the scenarios of the example program need, and removes them. */

@@ -50,60 +50,52 @@ static int refused(enum fault_kind kind, int error)
     return 1;
 }
 
-/* Notes that the system had no descriptor left. */
-static int noticed(int rc)
-{
-    if (rc < 0 && errno == EMFILE)
-        fault_struck(FAULT_DESCRIPTOR);
-    return rc;
-}
-
 int eventfd(unsigned count, int flags)
 {
     NEXT(int, "eventfd", unsigned, int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(count, flags));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(count, flags));
 }
 
 int pipe(int fds[2])
 {
     NEXT(int, "pipe", int *);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(fds));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(fds));
 }
 
 int pipe2(int fds[2], int flags)
 {
     NEXT(int, "pipe2", int *, int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(fds, flags));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(fds, flags));
 }
 
 int socketpair(int domain, int type, int protocol, int fds[2])
 {
     NEXT(int, "socketpair", int, int, int, int *);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(domain, type, protocol, fds));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(domain, type, protocol, fds));
 }
 
 int epoll_create(int size)
 {
     NEXT(int, "epoll_create", int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(size));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(size));
 }
 
 int epoll_create1(int flags)
 {
     NEXT(int, "epoll_create1", int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(flags));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(flags));
 }
 
 int accept4(int fd, struct sockaddr *address, socklen_t *length, int flags)
 {
     NEXT(int, "accept4", int, struct sockaddr *, socklen_t *, int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(fd, address, length, flags));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(fd, address, length, flags));
 }
 
 int timerfd_create(clockid_t clock, int flags)
 {
     NEXT(int, "timerfd_create", clockid_t, int);
-    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : noticed(next(clock, flags));
+    return refused(FAULT_DESCRIPTOR, EMFILE) ? -1 : fault_noticed(next(clock, flags));
 }
 
 /* Only adding can fail for want of room: what is watched already has its place in the kernel. */
