@@ -245,8 +245,8 @@ _Noreturn void via__fresh_run(via__worker_fn worker)
     birth.config = via__copy_config();
     if (!told || sscanf(told, "%d:%" SCNu64 ":%d", &count, &serial, &zygote) != 3 || count < 1 ||
         count > VIA__BIRTH_FDS_MAX)
-        via__copy_refuse(VIA_ESETUP, "a worker process was not told its descriptors: " VIA__BIRTH_VARIABLE
-                                     " is missing");
+        via__copy_refuse(VIA_ESETUP,
+                         "a worker process was not told its descriptors: " VIA__BIRTH_VARIABLE " is missing");
     unsetenv(VIA__BIRTH_VARIABLE);
     die_with(zygote);
     close(VIA__FD_CONFIG);

@@ -316,8 +316,8 @@ int main(int argc, char **argv)
     fault_enter(argv[0]);
     via_process_enter();
     static const struct fault_scenario *const groups[] = {
-        coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios, task_scenarios, sync_scenarios,
-        process_scenarios};
+        coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios,
+        task_scenarios, sync_scenarios, process_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");
     full = wanted && *wanted && *wanted != '0';
     report = fault_report_new();

@@ -24,17 +24,17 @@ enum fault_kind {
     FAULT_MAPPING,       /* mmap(), mprotect(), madvise(), called by the library: ENOMEM */
     FAULT_THREAD,        /* pthread_create(): EAGAIN */
     FAULT_SETUP,         /* thread attributes and keys, fork handlers: ENOMEM, EAGAIN */
-    FAULT_PROCESS,     /* posix_spawn(), fork(), execve(): EAGAIN */
-    FAULT_FILE,        /* ftruncate(), pwrite(): ENOSPC */
-    FAULT_CONFINE,     /* what a sandbox is made with: ENOMEM */
-    FAULT_DESCRIPTOR,  /* eventfd(), pipe(), epoll_create(), timerfd_create(), socketpair(), accept4(),
-                          memfd_create(), pidfd_open(), open() and the like: EMFILE */
-    FAULT_WATCH,       /* epoll_ctl() that adds: ENOSPC */
-    FAULT_POLL,        /* epoll_wait(), poll(), futex waits: EINTR */
-    FAULT_READ_EINTR,  /* read(): nothing is read */
-    FAULT_READ_EAGAIN, /* read(): nothing is read; what was ready stays ready */
-    FAULT_WRITE_EINTR, /* write(): nothing is written */
-    FAULT_WRITE_EAGAIN, /* write(): there was no room, so what is there can be read: nothing is lost by it */
+    FAULT_PROCESS,       /* posix_spawn(), fork(), execve(): EAGAIN */
+    FAULT_FILE,          /* ftruncate(), pwrite(): ENOSPC */
+    FAULT_CONFINE,       /* what a sandbox is made with: ENOMEM */
+    FAULT_DESCRIPTOR,    /* eventfd(), pipe(), epoll_create(), timerfd_create(), socketpair(), accept4(),
+                            memfd_create(), pidfd_open(), open() and the like: EMFILE */
+    FAULT_WATCH,         /* epoll_ctl() that adds: ENOSPC */
+    FAULT_POLL,          /* epoll_wait(), poll(), futex waits: EINTR */
+    FAULT_READ_EINTR,    /* read(): nothing is read */
+    FAULT_READ_EAGAIN,   /* read(): nothing is read; what was ready stays ready */
+    FAULT_WRITE_EINTR,   /* write(): nothing is written */
+    FAULT_WRITE_EAGAIN,  /* write(): there was no room, so what is there can be read: nothing is lost by it */
     FAULT_SEND_EINTR,    /* send(), sendmsg(): nothing is sent */
     FAULT_SEND_EAGAIN,   /* the same, where it would not wait: the socket is full */
     FAULT_SEND_ENOBUFS,  /* the same: the kernel is short of memory */
@@ -62,13 +62,13 @@ struct fault_report {
     struct fault_plan plan;
     atomic_bool armed; /* set last when arming and read first by every wrapper: makes `plan` visible */
     atomic_ulong counted;
-    atomic_ulong struck;                             /* calls that failed since it was armed */
-    atomic_ulong calls[FAULT_PLACES][FAULT_KINDS];   /* calls seen while armed */
-    atomic_ulong checks_failed;                      /* checks of the scenario that failed */
-    unsigned long injected;                          /* how many calls failed in all */
-    bool finished;                                   /* the run came to its end */
-    unsigned long descriptors_before;                /* the limit before it was lowered; 0 if it was not */
-    atomic_int births;                               /* for scenarios: counts what begins in workers */
+    atomic_ulong struck;                           /* calls that failed since it was armed */
+    atomic_ulong calls[FAULT_PLACES][FAULT_KINDS]; /* calls seen while armed */
+    atomic_ulong checks_failed;                    /* checks of the scenario that failed */
+    unsigned long injected;                        /* how many calls failed in all */
+    bool finished;                                 /* the run came to its end */
+    unsigned long descriptors_before;              /* the limit before it was lowered; 0 if it was not */
+    atomic_int births;                             /* for scenarios: counts what begins in workers */
     atomic_size_t text_length;
     char text[FAULT_TEXT_BYTES]; /* what failed, and where the fault came */
 };

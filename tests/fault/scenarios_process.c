@@ -15,8 +15,8 @@
 
 enum {
     SMALL_BYTES = 16,
-    COPIED_BYTES = 20000,  /* copied, but too long for a slot */
-    LARGE_BYTES = 200000,  /* seen where it lies */
+    COPIED_BYTES = 20000, /* copied, but too long for a slot */
+    LARGE_BYTES = 200000, /* seen where it lies */
     SMALL_CALLS = 4,
     MAP_ITEMS = 9,
     HANG_NS = 3 * VIA_MS,
