@@ -427,6 +427,16 @@ int via__acquaintance_introduce(struct via__acquaintance *acquaintance, via_buff
     return status;
 }
 
+void via__acquaintance_estrange(struct via__acquaintance *acquaintance, via_buffer *buffer)
+{
+    uint64_t number = via__buffer_segment(buffer)->number;
+    struct known *known = via__numbers_find(&acquaintance->known, number);
+    if (!known)
+        return;
+    taint(known); // that it has no room for it is what the worker says
+    forget(acquaintance, number);
+}
+
 static int reserve_object(struct via__acquaintance *acquaintance, uint32_t word)
 {
     if (word < acquaintance->objects_capacity)

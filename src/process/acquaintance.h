@@ -35,6 +35,9 @@ void via__acquaintance_free(struct via__acquaintance *acquaintance, int tainted)
 // negative status.
 int via__acquaintance_introduce(struct via__acquaintance *acquaintance, via_buffer *buffer, int *is_new);
 
+// The worker has no room for the buffer: the next order that names it introduces it once more.
+void via__acquaintance_estrange(struct via__acquaintance *acquaintance, via_buffer *buffer);
+
 // Sends the open file of an object of the directory, once for each.  The same returns.
 int via__acquaintance_send_object(struct via__acquaintance *acquaintance, uint32_t object, int fd,
                                   int *is_new);

@@ -10,7 +10,7 @@
 
 #define KNOWN_FLAGS                                                                                          \
     (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_MESSAGE | VIA__ANSWER_REFUSED | VIA__ANSWER_NOT_FOUND |            \
-     VIA__ANSWER_MEASURED)
+     VIA__ANSWER_MEASURED | VIA__ANSWER_NO_INPUT)
 
 int via__channel_status(int error)
 {

@@ -65,7 +65,8 @@ enum via__answer_flags {
     VIA__ANSWER_MESSAGE = 1 << 1,    // the slot holds a text
     VIA__ANSWER_REFUSED = 1 << 2,    // the order was cancelled before it started: nothing ran
     VIA__ANSWER_NOT_FOUND = 1 << 3,  // the function was not found; the slot holds a text: nothing ran
-    VIA__ANSWER_MEASURED = 1 << 4    // the slot holds a usage, behind what else there is
+    VIA__ANSWER_MEASURED = 1 << 4,   // the slot holds a usage, behind what else there is
+    VIA__ANSWER_NO_INPUT = 1 << 5    // the buffer with the input has to be introduced again: nothing ran
 };
 
 struct via__usage {

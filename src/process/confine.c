@@ -68,6 +68,8 @@ static int check_timer(const struct via_process_limits *limits, struct via__why 
     if (limits->call_cpu_ns == 0)
         return 0;
     int status = make_timer(&timer);
+    if (status == VIA_EAGAIN || status == VIA_ENOMEM)
+        return via__why(why, status, "limits: the system refused a timer");
     if (status < 0)
         return via__why(why, VIA_ENOTSUP, "limits: this system cannot limit the CPU time of a call: %s",
                         via_status_text(status));

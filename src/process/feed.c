@@ -188,6 +188,15 @@ static void give(struct via__process_worker *worker, struct via__pcall *call)
         via__process_watch(worker);
 }
 
+// An idle worker will tell of nothing, and what the system is short of it does not tell either.
+static void try_again_soon(struct via__process_pool *pool)
+{
+    if (pool->retry_ns)
+        return;
+    pool->retry_ns = via_now_ns() + via__process_back_off(1);
+    via__process_set_timer(pool);
+}
+
 // Moves one call from the queue to a worker: 1; 0 if that has to wait.
 static int move_one(struct via__process_pool *pool, struct via__pcall *call,
                     struct via__process_worker *worker)
@@ -195,8 +204,10 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
     int status = call->extra->buffer || via__directory_object(pool->directory, call->function)
                      ? introduce(worker, call)
                      : 0;
-    if (status == VIA_EAGAIN)
-        return 0; // tried again with the next event
+    if (status == VIA_EAGAIN) {
+        try_again_soon(pool);
+        return 0;
+    }
     if (status == -EPIPE || status == -ECONNRESET) {
         via__process_kill(worker, VIA__KILL_STALLED); // dead or deaf: it can be given nothing
         return 1;
@@ -242,13 +253,16 @@ void via__process_feed(struct via__process_pool *pool)
         ;
 }
 
-void via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,
-                        via_buffer *in)
+int via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,
+                       via_buffer *in)
 {
     struct via__process_pool *pool = worker->pool;
     struct via__order *order = via__channel_next_order(worker->channel);
     struct via__why why;
-    int is_new;
+    int is_new = 0;
+    int status = in ? via__acquaintance_introduce(worker->known, in, &is_new) : 0;
+    if (status < 0)
+        return status;
     make_busy(worker);
     order->number = next_number(pool);
     order->function = 0;
@@ -261,7 +275,7 @@ void via__process_order(struct via__process_worker *worker, enum via__order_kind
     order->buffer = in ? via__buffer_number(in) : 0;
     order->out_max = 0;
     order->cpu_ns = 0;
-    if (in && via__acquaintance_introduce(worker->known, in, &is_new) == 0 && is_new)
+    if (is_new)
         via__channel_knock(worker->channel);
     uint32_t object = via__directory_object(pool->directory, order->function);
     if (object && via__acquaintance_send_object(
@@ -269,6 +283,7 @@ void via__process_order(struct via__process_worker *worker, enum via__order_kind
         via__channel_knock(worker->channel);
     enter_window(worker, NULL, order->number);
     via__channel_flush(worker->channel);
+    return 0;
 }
 
 void via__process_leave(struct via__process_worker *worker, struct via__pcall *call)

@@ -34,7 +34,8 @@ static void unwatch_zygote(struct via__process_pool *pool)
         via__process_unwatch_fd(pool, pool->zygote.pidfd);
 }
 
-// Its pidfd tells when it is dead; without one the tick asks.
+// Its pidfd tells when it is dead; without one, or if that cannot be watched, is_lost() in worker_watch.c
+// asks.
 static void orphan(struct via__process_worker *worker, enum via__kill why)
 {
     if (!worker->pid) {

@@ -76,7 +76,7 @@ struct via__pantry {
     struct via__numbers objects; // by number + 1
     int given_fd;                // of an object that was asked for, or -1
     int spare_fd;
-    int has_lost; // a message with a descriptor
+    int has_lost; // a message with a descriptor, or what it told of, for want of room
 };
 
 // ---- the spare descriptor ----
@@ -110,11 +110,10 @@ static void drop_view(struct via__pantry *pantry, uint64_t number)
 
 static void on_buffer(struct via__pantry *pantry, const struct via__payload_message *message, int fd)
 {
-    struct view *view = calloc(1, sizeof *view);
-    if (!view || message->count != 3) {
-        free(view);
+    struct view *view = message->count == 3 ? calloc(1, sizeof *view) : NULL;
+    pantry->has_lost |= !view;
+    if (!view)
         return;
-    }
     drop_view(pantry, message->numbers[0]);
     view->bytes = (size_t)message->numbers[1];
     view->is_writable = !!(message->numbers[2] & VIA_BUFFER_WRITABLE);
@@ -123,6 +122,7 @@ static void on_buffer(struct via__pantry *pantry, const struct via__payload_mess
         if (view->data)
             munmap(view->data, view->bytes);
         free(view);
+        pantry->has_lost = 1;
     }
 }
 

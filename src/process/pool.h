@@ -212,6 +212,7 @@ struct via__process_pool {
     size_t starting, zombies, present;
     int birth_failures, birth_refusals;
     int64_t birth_ns; // no birth before
+    int64_t retry_ns; // when to feed again, if nothing else happens; 0 for never
 
     struct via__heap timers;
     int64_t armed_ns;
@@ -305,9 +306,10 @@ void via__process_break(struct via__process_pool *pool, int status, const char *
 
 void via__process_feed(struct via__process_pool *pool);
 
-// Gives an order that is no call to a worker without pending ones.
-void via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,
-                        via_buffer *in);
+// Gives an order that is no call to a worker without pending ones.  0, or a negative status if its input
+// could not be shown to the worker; without input it cannot fail.
+int via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,
+                       via_buffer *in);
 
 // Takes a call's place out of a window's account; the place becomes a ghost.
 void via__process_leave(struct via__process_worker *worker, struct via__pcall *call);

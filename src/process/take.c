@@ -95,6 +95,8 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     if (status < 0)
         got.status = status;
     got.message = text_of(answer);
+    if (answer->flags & VIA__ANSWER_NO_INPUT && call->extra->buffer)
+        via__acquaintance_estrange(worker->known, call->extra->buffer);
     via__process_leave(worker, call);
     if (answer->flags & VIA__ANSWER_REFUSED) {
         via__process_return(pool, call); // or it ends there, if that was asked

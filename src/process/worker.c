@@ -236,7 +236,7 @@ static int find_input(const void **in, void **in_place)
     if (status < 0 && fcntl(self.control, F_GETFD) < 0)
         give_up("a function has closed the worker's descriptors");
     if (status < 0) {
-        answer_text(0, status, "the input could not be mapped in the worker");
+        answer_text(VIA__ANSWER_NO_INPUT, status, "the input could not be mapped in the worker");
         return status;
     }
     *in = data;

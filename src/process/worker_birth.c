@@ -186,6 +186,17 @@ int via__process_bear(struct via__process_pool *pool)
     return 0;
 }
 
+static void initialize(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    worker->state = VIA__WORKER_INIT;
+    int status = via__process_order(worker, VIA__ORDER_INIT, pool->options.initializer, pool->initializer_in);
+    if (status == 0)
+        return;
+    via__process_kill(worker, VIA__KILL_SLOW_START);
+    via__process_birth_failed(pool, status, "a worker could not be given the input of its initializer");
+}
+
 void via__process_born(struct via__process_pool *pool, const struct via__zygote_event *event)
 {
     struct via__process_worker *worker = via__process_worker_by_serial(pool, event->serial);
@@ -202,15 +213,10 @@ void via__process_born(struct via__process_pool *pool, const struct via__zygote_
         via__process_strike(worker); // it was given up before it was there
         return;
     }
-    if (pool->options.initializer) {
-        worker->state = VIA__WORKER_INIT;
-        via__process_order(worker, VIA__ORDER_INIT, pool->options.initializer, pool->initializer_in);
-    } else if (pool->options.sandbox) {
-        worker->state = VIA__WORKER_INIT;
-        via__process_order(worker, VIA__ORDER_INIT, NULL, NULL);
-    } else {
+    if (pool->options.initializer || pool->options.sandbox)
+        initialize(worker);
+    else
         via__process_ready(worker);
-    }
     via__process_arm(worker);
     via__process_watch(worker);
 }

@@ -2,6 +2,7 @@
 /* What a worker is looked at for, and when.  Everything here is under the pool's lock. */
 #include <config.h>
 
+#include <poll.h>
 #include <sys/timerfd.h>
 
 #include <viaduct/error.h>
@@ -152,10 +153,13 @@ static void look_at_ready(struct via__process_worker *worker, int64_t now_ns)
         via__process_retire(worker);
 }
 
-// An orphan without a pidfd: the signal and its parent's death have had a second for it.
+// An orphan whose pidfd is not watched, or is dead already; or one without: the signal and its parent's death
+// have had a second for it.
 static int is_lost(const struct via__process_worker *worker, int64_t now_ns)
 {
-    return worker->is_orphan && worker->pidfd < 0 && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS);
+    struct pollfd death = {.fd = worker->pidfd, .events = POLLIN};
+    return worker->is_orphan && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS) &&
+           (worker->pidfd < 0 || poll(&death, 1, 0) > 0);
 }
 
 static void give_up_start(struct via__process_worker *worker)
@@ -204,7 +208,7 @@ void via__process_retire(struct via__process_worker *worker)
     via__list_remove(&worker->link);
     worker->state = VIA__WORKER_ENDING;
     worker->idle_ns = via_now_ns();
-    via__process_order(worker, VIA__ORDER_END, pool->options.finalizer, NULL);
+    (void)via__process_order(worker, VIA__ORDER_END, pool->options.finalizer, NULL);
     via__process_watch(worker);
 }
 
@@ -216,6 +220,8 @@ void via__process_set_timer(struct via__process_pool *pool)
     int64_t when_ns = first ? first->when_ns : VIA_FOREVER;
     if (pool->birth_ns)
         when_ns = earlier(when_ns, pool->birth_ns);
+    if (pool->retry_ns)
+        when_ns = earlier(when_ns, pool->retry_ns);
     if (via__process_wants_zygote(pool))
         when_ns = earlier(when_ns, pool->restart_ns);
     if (when_ns >= pool->armed_ns)
@@ -233,6 +239,8 @@ void via__process_run_timers(struct via__process_pool *pool)
     pool->armed_ns = VIA_FOREVER;
     if (pool->birth_ns <= now_ns)
         pool->birth_ns = 0; // a time that stayed behind would be due for ever
+    if (pool->retry_ns <= now_ns)
+        pool->retry_ns = 0; // the server feeds whenever it was woken
     while ((first = via__heap_first(&pool->timers)) != NULL && first->when_ns <= now_ns) {
         struct via__process_worker *worker = VIA__CONTAINER_OF(first, struct via__process_worker, timer);
         via__heap_remove(&pool->timers, first);

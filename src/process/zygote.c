@@ -410,9 +410,11 @@ static void find_program(void)
 static void choose_birth(int has_threads)
 {
     zygote.is_fresh = zygote.config->fresh_exec || has_threads;
+    errno = ENOENT;
     zygote.path = zygote.is_fresh ? via__enter_program() : NULL;
     if (zygote.is_fresh && !zygote.path)
-        via__copy_refuse(VIA_ESETUP, "a worker process cannot find the program to start it anew");
+        via__copy_refuse(errno == EMFILE || errno == ENFILE ? VIA_EAGAIN : VIA_ESETUP,
+                         "a worker process cannot find the program to start it anew");
     zygote.bell = (struct via__wakefd){-1, -1};
     if (has_threads && via__wakefd_open(&zygote.bell) < 0)
         via__copy_refuse(VIA_EAGAIN, "a worker process was refused a descriptor");

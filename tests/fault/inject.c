@@ -151,6 +151,11 @@ bool fault_injected(void)
     return atomic_load(&report->struck) > 0;
 }
 
+bool fault_lasts(void)
+{
+    return report->plan.lasting || report->plan.limited;
+}
+
 void fault_pause(void)
 {
     if (paused++ == 0)
@@ -252,8 +257,7 @@ static bool explained(int status)
     for (size_t i = 0; i < sizeof(known) / sizeof(*known); i++)
         if (status == -known[i])
             return true;
-    bool lasts = report->plan.lasting || report->plan.limited;
-    return lasts && status == VIA_EBROKEN;
+    return fault_lasts() && status == VIA_EBROKEN;
 }
 
 bool fault_worked(int status, const char *file, int line)

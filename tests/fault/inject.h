@@ -89,6 +89,8 @@ void fault_disarm(void);
 void fault_rearm(void);
 /* Whether anything failed since fault_arm(). */
 bool fault_injected(void);
+/* Whether what fails goes on to fail, so that whatever needs it may give up for good. */
+bool fault_lasts(void);
 /* Calls of this thread do not count until fault_resume(); pairs nest. */
 void fault_pause(void);
 void fault_resume(void);

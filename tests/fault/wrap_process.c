@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <linux/futex.h>
+#include <linux/seccomp.h>
 
 #include "inject.h"
 
@@ -93,9 +94,11 @@ int __wrap_execve(const char *path, char *const *arguments, char *const *environ
     return refused(FAULT_PROCESS, EAGAIN) ? -1 : __real_execve(path, arguments, environment);
 }
 
-/* What a raw system call can fail of, if it is one that does: FAULT_KINDS for none. */
-static enum fault_kind kind_of(long number, long operation, int *error)
+/* What a raw system call can fail of, if it is one that does: FAULT_KINDS for none.  Questions to the kernel
+ * what it can do do not fail. */
+static enum fault_kind kind_of(long number, const long *values, int *error)
 {
+    long operation = values[1] & FUTEX_CMD_MASK;
     *error = ENOMEM;
     switch (number) {
     case SYS_memfd_create:
@@ -104,12 +107,13 @@ static enum fault_kind kind_of(long number, long operation, int *error)
         return FAULT_DESCRIPTOR;
     case SYS_futex:
         *error = EINTR;
-        operation &= FUTEX_CMD_MASK;
         return operation == FUTEX_WAIT || operation == FUTEX_WAIT_BITSET ? FAULT_POLL : FAULT_KINDS;
     case SYS_landlock_create_ruleset:
+        return values[0] ? FAULT_CONFINE : FAULT_KINDS;
+    case SYS_seccomp:
+        return values[0] == SECCOMP_SET_MODE_FILTER ? FAULT_CONFINE : FAULT_KINDS;
     case SYS_landlock_add_rule:
     case SYS_landlock_restrict_self:
-    case SYS_seccomp:
         return FAULT_CONFINE;
     default:
         return FAULT_KINDS;
@@ -125,7 +129,7 @@ long __wrap_syscall(long number, ...)
     for (int i = 0; i < 6; i++)
         values[i] = va_arg(list, long);
     va_end(list);
-    enum fault_kind kind = kind_of(number, values[1], &error);
+    enum fault_kind kind = kind_of(number, values, &error);
     if (kind != FAULT_KINDS && refused(kind, error))
         return -1;
     long answer = __real_syscall(number, values[0], values[1], values[2], values[3], values[4], values[5]);

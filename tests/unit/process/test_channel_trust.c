@@ -166,7 +166,7 @@ TEST(lengths_and_flags_that_cannot_be_are_corrupt)
                  {VIA__ANSWER_MESSAGE, VIA__ANSWER_INLINE + 1, 0, 0},
                  {VIA__ANSWER_NOT_FOUND, UINT32_MAX, 0, 0},
                  {0, VIA__ANSWER_INLINE + 1, 0, 0},
-                 {1 << 5, 0, 0, 0},
+                 {1 << 6, 0, 0, 0},
                  {VIA__ANSWER_MEASURED, 0, VIA__ANSWER_INLINE + 1, 0},
                  {VIA__ANSWER_MEASURED, 0, UINT64_MAX - 8, 0},
                  {UINT32_C(1) << 31, 0, 0, 0},
