@@ -40,11 +40,13 @@ struct via__process_worker *via__process_worker_by_serial(struct via__process_po
     return worker && worker->serial == serial ? worker : NULL;
 }
 
-// A tenth more or less, so that workers that were born together do not end together.
-static uint64_t jitter(struct via__process_pool *pool, uint64_t calls)
+// A tenth more or less, so that workers that were born together do not end together: one at least differs
+// from the next by its number, as nothing else may have happened between their births.
+static uint64_t jitter(const struct via__process_pool *pool, uint64_t calls)
 {
     uint64_t span = calls / 5;
-    return calls < 2 ? calls : calls - span / 2 + (span ? (pool->random >> 20) % (span + 1) : 0);
+    uint64_t chance = (pool->random ^ pool->generation) * UINT64_C(0x9e3779b97f4a7c15) >> 32;
+    return span ? calls - span / 2 + chance % (span + 1) : calls;
 }
 
 static void free_worker(struct via__process_worker *worker)

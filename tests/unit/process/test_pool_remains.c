@@ -5,11 +5,15 @@
  * kernel does with a process that cannot be killed at the moment.
  */
 #include "pool_inside.h"
+#include "support/sanitizers.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -246,8 +250,165 @@ TEST(workers_that_are_refused_do_not_harm_those_that_are_there)
     via_buffer_unref(gate);
 }
 
+TEST(workers_that_were_born_together_do_not_end_together)
+{
+    enum { WORKERS = 8, CALLS = 1000 };
+    struct via_process_pool_options options = pool_options(WORKERS);
+    uint64_t least = UINT64_MAX, most = 0;
+    options.min_workers = WORKERS;
+    options.max_calls = CALLS;
+    via_executor *pool = open_with(&options);
+    via__process_lock(inside(pool));
+    for (size_t i = 0; i < inside(pool)->slots; i++) {
+        const struct via__process_worker *worker = inside(pool)->table[i];
+        if (worker && worker->quota < least)
+            least = worker->quota;
+        if (worker && worker->quota > most)
+            most = worker->quota;
+    }
+    via__process_unlock(inside(pool));
+    ck_assert_uint_ge(least, CALLS - CALLS / 10);
+    ck_assert_uint_le(most, CALLS + CALLS / 10);
+    ck_assert_uint_lt(least, most);
+    close_pool(pool);
+}
+
+/* ---- what a worker has from the helper process ---- */
+
+/* As a library might: what it has written stands in a buffer when main() begins. */
+__attribute__((constructor)) static void write_into_a_buffer(void)
+{
+    const char *path = getenv("VIADUCT_TEST_BUFFERED");
+    FILE *file = path ? fopen(path, "ae") : NULL;
+    if (file)
+        fputc('x', file);
+}
+
+TEST(what_stood_in_a_buffer_before_main_is_not_written_by_every_worker)
+{
+    char path[] = "/tmp/viaduct-buffered-XXXXXX";
+    int fd = mkstemp(path), zero = 0;
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(setenv("VIADUCT_TEST_BUFFERED", path, 1), 0);
+    via_executor *pool = open_pool(1);
+    unsetenv("VIADUCT_TEST_BUFFERED");
+    for (int i = 0; i < 3; i++)
+        ck_assert_int_eq(finish(submit(pool, exit_with, &zero, sizeof zero)), VIA_ECRASHED);
+    close_pool(pool);
+    ck_assert_int_eq((int)lseek(fd, 0, SEEK_END), 1); // the helper process's own
+    close(fd);
+    unlink(path);
+}
+
+/* ---- what a worker can do to what it shares ---- */
+
+/* Punches holes into every memory file that this process may write to. */
+static int punch_holes(via_bytes_call *call, const void *in, size_t bytes)
+{
+    char line[512];
+    int punched = 0;
+    FILE *maps = fopen("/proc/self/maps", "re");
+    while (maps && fgets(line, sizeof line, maps)) {
+        unsigned long from, to;
+        char mode[8];
+        if (sscanf(line, "%lx-%lx %7s", &from, &to, mode) == 3 && mode[1] == 'w' && mode[3] == 's' &&
+            strstr(line, "/memfd:"))
+            punched += madvise((void *)(uintptr_t)from, to - from, MADV_REMOVE) == 0; // NOLINT
+    }
+    if (maps)
+        fclose(maps);
+    if (!punched)
+        return 1;
+    return hang(call, in, bytes);
+}
+
+TEST(holes_in_what_a_worker_shares_harm_nobody_else)
+{
+    via_executor *pool = open_over(VIA_TRANSPORT_SHARED, 1);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    ck_assert_int_eq(finish(submit(pool, punch_holes, NULL, 0)), VIA_ECORRUPT);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    ck_assert_uint_eq(process_stats(pool).corrupt, 1);
+    close_pool(pool);
+}
+
+TEST(a_buffer_that_was_released_is_no_input)
+{
+    via_executor *pool = open_pool(1);
+    via_cfuture *cf = NULL;
+    via_buffer *buffer = NULL;
+    ck_assert_int_eq(via_buffer_new(pool, 100, 0, &buffer), 0);
+    struct via_call call = VIA_CALL_BUFFER(give_back, buffer);
+    via_buffer_unref(buffer);
+    ck_assert_int_eq(via_executor_submit(pool, &call, &cf), VIA_EINVAL);
+    ck_assert_ptr_null(cf);
+    close_pool(pool);
+}
+
+/* ---- what a crash leaves ---- */
+
+/* 1 if the system writes core files to the working directory. */
+static int leaves_core_files(void)
+{
+    char pattern[128] = "|";
+    struct rlimit limit;
+    FILE *file = fopen("/proc/sys/kernel/core_pattern", "re");
+    if (file && !fgets(pattern, sizeof pattern, file))
+        pattern[0] = '|';
+    if (file)
+        fclose(file);
+    return pattern[0] != '|' && !strchr(pattern, '/') && getrlimit(RLIMIT_CORE, &limit) == 0 &&
+           limit.rlim_max == RLIM_INFINITY;
+}
+
+static int empty_directory(const char *path)
+{
+    int count = 0;
+    DIR *directory = opendir(path);
+    ck_assert_ptr_nonnull(directory);
+    for (const struct dirent *entry; (entry = readdir(directory));) {
+        if (entry->d_name[0] != '.')
+            count += unlinkat(dirfd(directory), entry->d_name, 0) == 0;
+    }
+    closedir(directory);
+    return count;
+}
+
+static int crash_in(via_bytes_call *call, const void *in, size_t bytes)
+{
+    int signo = SIGSEGV;
+    (void)bytes;
+    return chdir(in) < 0 ? -errno : die_of(call, &signo, sizeof signo);
+}
+
+TEST(a_core_file_is_told_of_if_there_is_one)
+{
+    if (!leaves_core_files() || UNDER_SANITIZER)
+        return;
+    for (int limited = 0; limited < 2; limited++) {
+        struct via_process_pool_options options = pool_options(1);
+        char path[] = "/tmp/viaduct-core-XXXXXX";
+        ck_assert_ptr_nonnull(mkdtemp(path));
+        options.limits.core_bytes = limited ? 0 : (uint64_t)1 << 30;
+        via_executor *pool = open_with(&options);
+        via_cfuture *cf = submit(pool, crash_in, path, sizeof path);
+        struct via_outcome outcome = wait_outcome(cf);
+        ck_assert_int_eq(outcome.status, VIA_ECRASHED);
+        ck_assert_int_eq(outcome.process->core_dumped, !limited);
+        ck_assert_int_eq(strstr(outcome.message, "core dumped") != NULL, !limited);
+        via_cfuture_unref(cf);
+        close_pool(pool);
+        ck_assert_int_eq(empty_directory(path), !limited);
+        ck_assert_int_eq(rmdir(path), 0);
+    }
+}
+
 PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_keep_nobody_awake,
                   a_forked_child_closes_what_it_has_of_the_pool,
                   what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again,
                   calls_for_which_the_system_refuses_every_worker_are_told_and_the_pool_recovers,
-                  workers_that_are_refused_do_not_harm_those_that_are_there)
+                  workers_that_are_refused_do_not_harm_those_that_are_there,
+                  workers_that_were_born_together_do_not_end_together,
+                  what_stood_in_a_buffer_before_main_is_not_written_by_every_worker,
+                  holes_in_what_a_worker_shares_harm_nobody_else, a_buffer_that_was_released_is_no_input,
+                  a_core_file_is_told_of_if_there_is_one)
