@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <viaduct/process_pool.h>
@@ -35,9 +36,25 @@ via_bytes_fn plugin_hidden(void);
 #endif
 
 #if !STATIC
+/* A plugin that has no path: what follows "memory:" is copied to a memory file, and loaded from there. */
+static void *open_from_memory(const char *path)
+{
+    char bytes[4096], name[64];
+    int from = open(path, O_RDONLY | O_CLOEXEC), to = memfd_create("plugin", MFD_CLOEXEC);
+    for (ssize_t got; (got = read(from, bytes, sizeof bytes)) > 0;)
+        if (write(to, bytes, (size_t)got) != got)
+            _exit(84);
+    close(from);
+    snprintf(name, sizeof name, "/proc/self/fd/%d", to);
+    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    close(to);
+    return handle;
+}
+
 static void add_plugin(const char *path)
 {
-    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *handle =
+        strncmp(path, "memory:", 7) == 0 ? open_from_memory(path + 7) : dlopen(path, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         printf("%s\n", dlerror());
         _exit(80);
