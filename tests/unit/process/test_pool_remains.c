@@ -14,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -332,6 +333,35 @@ TEST(holes_in_what_a_worker_shares_harm_nobody_else)
     close_pool(pool);
 }
 
+/* Writes nonsense into every socket that this process has, before an answer that needs them. */
+static int write_nonsense(via_bytes_call *call, const void *in, size_t bytes)
+{
+    char nonsense[64];
+    int kind;
+    (void)in;
+    (void)bytes;
+    memset(nonsense, 0xa5, sizeof nonsense);
+    for (int fd = 3; fd < 256; fd++) {
+        socklen_t length = sizeof kind;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &kind, &length) == 0 && !write(fd, nonsense, sizeof nonsense))
+            return 1;
+    }
+    return via_bytes_out(call, 200000) ? 0 : 2;
+}
+
+TEST(nonsense_from_a_worker_is_found_out_over_both_transports)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+        ck_assert_int_eq(finish(submit(pool, write_nonsense, NULL, 0)), VIA_ECORRUPT);
+        ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+        ck_assert_uint_eq(process_stats(pool).corrupt, 1);
+        close_pool(pool);
+    }
+}
+
 TEST(a_buffer_that_was_released_is_no_input)
 {
     via_executor *pool = open_pool(1);
@@ -410,5 +440,6 @@ PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_kee
                   workers_that_are_refused_do_not_harm_those_that_are_there,
                   workers_that_were_born_together_do_not_end_together,
                   what_stood_in_a_buffer_before_main_is_not_written_by_every_worker,
-                  holes_in_what_a_worker_shares_harm_nobody_else, a_buffer_that_was_released_is_no_input,
-                  a_core_file_is_told_of_if_there_is_one)
+                  holes_in_what_a_worker_shares_harm_nobody_else,
+                  nonsense_from_a_worker_is_found_out_over_both_transports,
+                  a_buffer_that_was_released_is_no_input, a_core_file_is_told_of_if_there_is_one)
