@@ -16,7 +16,8 @@
  * the completer's reference of each job.  An outsider (cancel, deadline) ends a queued job as everywhere, and
  * takes it out of the queue in claimed().
  *
- * Deaths.  Only the zygote's word ends a worker, or, when the zygote is gone, its pidfd.  Until then the
+ * Deaths.  Only the zygote's word ends a worker, or, when the zygote is gone, its pidfd.  A zygote that does
+ * not tell what the pidfd shows was stopped by somebody: it is had go on, and at last killed.  Until then the
  * window stays as it is: what was being run cannot be known before.  Then: answers that came are taken; the
  * call that was started, and only the oldest can be, has failed; the others go back to the front of the
  * queue.  If the worker has overwritten what it shares with the program, nothing it says counts, and the
@@ -157,6 +158,7 @@ struct via__process_worker {
     int64_t born_ns, idle_ns, killed_ns, head_ns;
     int64_t waits_since_ns; // for the start of `waits_place`; 0: it is not known to
     uint32_t waits_place;
+    int64_t untold_ns; // when it was seen to be dead, of which the zygote has not told; or 0
 };
 
 struct via__function_record {

@@ -11,7 +11,8 @@
 #include "base/clock.h"
 #include "process/pool.h"
 
-#define END_NS (5 * VIA_S) // so long may a finalizer take
+#define END_NS    (5 * VIA_S)  // so long may a finalizer take
+#define UNTOLD_NS (10 * VIA_S) // a zygote that does not tell of a death for so long is of no use
 
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
 {
@@ -66,14 +67,23 @@ static int64_t next_look_idle(const struct via__process_worker *worker)
     return when_ns;
 }
 
+// What was looked at in vain is looked at again a tick later.
+static int64_t not_before_tick(int64_t when_ns)
+{
+    int64_t now_ns = via_now_ns();
+    return when_ns > now_ns ? when_ns : now_ns + VIA__PROCESS_TICK_NS;
+}
+
 static int64_t next_look(struct via__process_worker *worker)
 {
     if (worker->is_unkillable)
         return VIA_FOREVER;
     if (worker->killed)
-        return after(worker->killed_ns, VIA__PROCESS_KILL_NS);
+        return not_before_tick(after(worker->killed_ns, VIA__PROCESS_KILL_NS));
     switch (worker->state) {
     case VIA__WORKER_STARTING:
+        return earlier(after(worker->born_ns, worker->pool->options.start_timeout_ns),
+                       not_before_tick(after(worker->born_ns, VIA__PROCESS_KILL_NS)));
     case VIA__WORKER_INIT:
         return after(worker->born_ns, worker->pool->options.start_timeout_ns);
     case VIA__WORKER_ENDING:
@@ -172,18 +182,43 @@ static void give_up_start(struct via__process_worker *worker)
     via__process_birth_failed(pool, VIA_ETIMEDOUT, why.text);
 }
 
+// Whether the worker is dead, and the zygote has to be reminded of telling so.  Of the zygote's own end its
+// workers' pidfds tell.
+static int is_dead_untold(struct via__process_worker *worker, int64_t now_ns)
+{
+    struct via__process_pool *pool = worker->pool;
+    struct pollfd dead = {.fd = worker->pidfd, .events = POLLIN};
+    if (worker->pidfd < 0 || pool->zygote_state != VIA__ZYGOTE_UP || poll(&dead, 1, 0) <= 0)
+        return 0;
+    if (!worker->untold_ns)
+        worker->untold_ns = now_ns;
+    else if (now_ns < after(worker->untold_ns, UNTOLD_NS))
+        via__zygote_rouse(&pool->zygote);
+    else
+        via__zygote_strike(&pool->zygote);
+    return 1;
+}
+
+static void look_at_beginner(struct via__process_worker *worker, int64_t now_ns)
+{
+    if (now_ns >= after(worker->born_ns, worker->pool->options.start_timeout_ns))
+        give_up_start(worker);
+    else if (!worker->pid && worker->pool->zygote_state == VIA__ZYGOTE_UP)
+        via__zygote_rouse(&worker->pool->zygote);
+}
+
 void via__process_look(struct via__process_worker *worker, int64_t now_ns)
 {
     if (is_lost(worker, now_ns)) {
         via__process_died(worker, -1, NULL);
         return;
     }
+    int is_dead = is_dead_untold(worker, now_ns);
     if (worker->killed) {
-        if (!worker->is_unkillable && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS))
+        if (!is_dead && !worker->is_unkillable && now_ns >= after(worker->killed_ns, VIA__PROCESS_KILL_NS))
             via__process_give_up(worker);
     } else if (worker->state < VIA__WORKER_READY) {
-        if (now_ns >= after(worker->born_ns, worker->pool->options.start_timeout_ns))
-            give_up_start(worker);
+        look_at_beginner(worker, now_ns);
     } else if (worker->state == VIA__WORKER_ENDING) {
         if (now_ns >= after(worker->idle_ns, END_NS))
             via__process_kill(worker, VIA__KILL_SLOW_END);

@@ -65,6 +65,12 @@ struct via__zygote_event {
 // Never blocks.
 int via__zygote_next(struct via__zygote *zygote, struct via__zygote_event *event);
 
+// Has it go on, should somebody have stopped it.
+void via__zygote_rouse(const struct via__zygote *zygote);
+
+// Kills it; that it is gone comes as an event.
+void via__zygote_strike(const struct via__zygote *zygote);
+
 // Ends it with all its workers, at once, and reaps it; does nothing if there is none.  Blocks until it is
 // dead: about a millisecond if it is well, at most one and a half seconds.
 void via__zygote_end(struct via__zygote *zygote);

@@ -124,6 +124,18 @@ static void send_signal(const struct via__zygote *zygote, int signal)
     kill(-zygote->pid, signal); // what a copy that is no zygote has started
 }
 
+void via__zygote_rouse(const struct via__zygote *zygote)
+{
+    if (zygote->pid > 0 && is_child(zygote->pid))
+        kill(zygote->pid, SIGCONT);
+}
+
+void via__zygote_strike(const struct via__zygote *zygote)
+{
+    if (zygote->pid > 0 && is_child(zygote->pid))
+        kill(zygote->pid, SIGKILL);
+}
+
 static void end_process(const struct via__zygote *zygote, int64_t grace_ns)
 {
     int wait_status;

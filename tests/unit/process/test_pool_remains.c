@@ -433,6 +433,55 @@ TEST(a_core_file_is_told_of_if_there_is_one)
     }
 }
 
+/* ---- a helper process that was stopped ---- */
+
+static void stop_helper(via_executor *pool)
+{
+    via__process_lock(inside(pool));
+    ck_assert_int_gt(inside(pool)->zygote.pid, 0);
+    ck_assert_int_eq(kill(inside(pool)->zygote.pid, SIGSTOP), 0);
+    via__process_unlock(inside(pool));
+}
+
+TEST(a_helper_that_was_stopped_keeps_nobody_from_hearing_of_a_crash)
+{
+    via_executor *pool = open_pool(1);
+    via_buffer *gate = new_gate();
+    via_cfuture *cf = occupy(pool, gate);
+    stop_helper(pool);
+    ck_assert_int_eq(kill((pid_t)atomic_load(&gate_of(gate)->pid), SIGKILL), 0);
+    ck_assert_int_eq(wait_outcome(cf).status, VIA_ECRASHED);
+    ck_assert_int_eq(wait_outcome(cf).process->signal, SIGKILL);
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    ck_assert_uint_eq(process_stats(pool).helper_restarts, 0);
+    close_pool(pool);
+    via_buffer_unref(gate);
+}
+
+TEST(a_worker_that_is_dead_is_not_unkillable_because_the_helper_was_stopped)
+{
+    via_executor *pool = open_pool(1);
+    struct via_call call = VIA_CALL_BYTES(hang, NULL, 0);
+    call.timeout_ns = 10 * VIA_MS;
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    stop_helper(pool);
+    via_cfuture *cf = submit_call(pool, &call);
+    ck_assert_int_eq(wait_outcome(cf).status, VIA_ETIMEDOUT);
+    ck_assert_int_eq(wait_outcome(cf).process->unkillable, 0);
+    via_cfuture_unref(cf);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    close_pool(pool);
+}
+
+TEST(a_helper_that_was_stopped_starts_workers_all_the_same)
+{
+    via_executor *pool = open_pool(1);
+    stop_helper(pool);
+    ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+    close_pool(pool);
+}
+
 PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_keep_nobody_awake,
                   a_forked_child_closes_what_it_has_of_the_pool,
                   what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again,
@@ -442,4 +491,7 @@ PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_kee
                   what_stood_in_a_buffer_before_main_is_not_written_by_every_worker,
                   holes_in_what_a_worker_shares_harm_nobody_else,
                   nonsense_from_a_worker_is_found_out_over_both_transports,
-                  a_buffer_that_was_released_is_no_input, a_core_file_is_told_of_if_there_is_one)
+                  a_buffer_that_was_released_is_no_input, a_core_file_is_told_of_if_there_is_one,
+                  a_helper_that_was_stopped_keeps_nobody_from_hearing_of_a_crash,
+                  a_worker_that_is_dead_is_not_unkillable_because_the_helper_was_stopped,
+                  a_helper_that_was_stopped_starts_workers_all_the_same)
