@@ -46,33 +46,58 @@ void via_process_pool_options_init(struct via_process_pool_options *options)
                                                  .exit_timeout_ns = 2 * VIA_S};
 }
 
-static int check_numbers(const struct via_process_pool_options *options)
+// Each gives the name of the first option that is out of range, or NULL.
+static const char *wrong_number(const struct via_process_pool_options *options)
 {
-    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS || options->min_workers < 0 ||
-        options->min_workers > options->max_workers || options->when_full < VIA_FULL_REJECT ||
-        options->when_full > VIA_FULL_BLOCK || options->prefetch_max < 1 ||
-        options->prefetch_max > VIA__CHANNEL_SLOTS - 2 || options->transport < VIA_TRANSPORT_AUTO ||
-        options->transport > VIA_TRANSPORT_SOCKET || options->sandbox & ~(unsigned)VIA_SANDBOX_STRICT ||
-        (options->initializer_in_bytes && !options->initializer_in) || !options->max_in_bytes ||
-        options->max_out_bytes >> 40 || options->max_in_bytes >> 40)
-        return VIA_EINVAL;
-    return 0;
+    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS)
+        return "max_workers";
+    if (options->min_workers < 0 || options->min_workers > options->max_workers)
+        return "min_workers";
+    if (options->when_full < VIA_FULL_REJECT || options->when_full > VIA_FULL_BLOCK)
+        return "when_full";
+    if (options->prefetch_max < 1 || options->prefetch_max > VIA__CHANNEL_SLOTS - 2)
+        return "prefetch_max";
+    if (options->transport < VIA_TRANSPORT_AUTO || options->transport > VIA_TRANSPORT_SOCKET)
+        return "transport";
+    if (options->sandbox & ~(unsigned)VIA_SANDBOX_STRICT)
+        return "sandbox";
+    if (options->initializer_in_bytes && !options->initializer_in)
+        return "initializer_in";
+    if (!options->max_in_bytes || options->max_in_bytes >> 40)
+        return "max_in_bytes";
+    return options->max_out_bytes >> 40 ? "max_out_bytes" : NULL;
 }
 
-static int check_times(const struct via_process_pool_options *options)
+static const char *wrong_time(const struct via_process_pool_options *options)
 {
-    if (options->idle_timeout_ns < 0 || options->call_timeout_ns < 0 || options->cancel_grace_ns < 0 ||
-        options->max_worker_age_ns < 0 || options->linger_ns < VIA_LINGER_AUTO ||
-        options->serve_linger_ns < 0 || options->start_timeout_ns <= 0 || options->exit_timeout_ns < 0 ||
-        options->limits.cpu_ns < 0 || options->limits.call_cpu_ns < 0)
-        return VIA_EINVAL;
-    return 0;
+    const struct {
+        const char *name;
+        int64_t ns, least_ns;
+    } times[] = {
+        {"idle_timeout_ns", options->idle_timeout_ns, 0},
+        {"call_timeout_ns", options->call_timeout_ns, 0},
+        {"cancel_grace_ns", options->cancel_grace_ns, 0},
+        {"max_worker_age_ns", options->max_worker_age_ns, 0},
+        {"linger_ns", options->linger_ns, VIA_LINGER_AUTO},
+        {"serve_linger_ns", options->serve_linger_ns, 0},
+        {"start_timeout_ns", options->start_timeout_ns, 1},
+        {"exit_timeout_ns", options->exit_timeout_ns, 0},
+        {"limits.cpu_ns", options->limits.cpu_ns, 0},
+        {"limits.call_cpu_ns", options->limits.call_cpu_ns, 0},
+    };
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
+        if (times[i].ns < times[i].least_ns)
+            return times[i].name;
+    return NULL;
 }
 
 static int check_options(const struct via_process_pool_options *options, struct via__why *why)
 {
-    if (check_numbers(options) < 0 || check_times(options) < 0)
-        return via__why(why, VIA_EINVAL, "an option is out of range");
+    const char *wrong = wrong_number(options);
+    if (!wrong)
+        wrong = wrong_time(options);
+    if (wrong)
+        return via__why(why, VIA_EINVAL, "the option %s is out of range", wrong);
     if (options->transport == VIA_TRANSPORT_SHARED && !via__channel_can_share())
         return via__why(why, VIA_ENOTSUP, "this system does not have sealed shared memory");
     int status = options->loop ? via__loop_check(options->loop) : 0;
