@@ -316,8 +316,9 @@ static int has_answer(const struct via__channel *channel)
 {
     const struct socket_channel *sock = (const struct socket_channel *)channel;
     char byte;
-    return sock->seen != channel->taken || sock->is_corrupt || sock->is_gone ||
-           recv(sock->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
+    // Its end is none: a worker may end when it has answered.
+    return sock->seen != channel->taken || sock->is_corrupt ||
+           recv(sock->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // The socket rings by itself; only what was read already would not.

@@ -350,6 +350,28 @@ TEST(when_a_worker_dies_its_answers_stay_and_one_order_has_started)
     dies(VIA_TRANSPORT_SOCKET);
 }
 
+TEST(a_worker_that_ends_when_it_has_answered_has_no_further_answer)
+{
+    for (int transport = VIA_TRANSPORT_SHARED; transport <= VIA_TRANSPORT_SOCKET; transport++) {
+        struct pair pair;
+        struct via__answer answer;
+        pair_new(&pair, transport);
+        pair_start(&pair, IN_CHILD);
+        struct via__order *order = via__channel_next_order(pair.channel);
+        memset(order, 0, sizeof *order);
+        order->number = pair.first;
+        order->kind = VIA__ORDER_END;
+        via__channel_push(pair.channel);
+        via__channel_flush(pair.channel);
+        ck_assert_int_eq(pair_reap(&pair), 0);
+        ck_assert_int_eq(pair_try(&pair, &answer), 1);
+        ck_assert_int_eq(via__channel_has_answer(pair.channel), 0);
+        ck_assert_int_eq(via__channel_started(pair.channel), 0);
+        pair_close_pipes(&pair);
+        via__channel_free(pair.channel);
+    }
+}
+
 static void ends(struct pair *pair)
 {
     struct via__answer answer;
@@ -462,7 +484,8 @@ TEST_MAIN("process/channel", an_order_comes_back_as_its_answer, every_length_tha
           an_order_cancelled_behind_a_running_one_is_refused, an_order_cancelled_while_it_runs_sees_that,
           a_cancel_that_was_certain_kept_the_order_from_running,
           an_order_may_be_answered_without_having_begun,
-          when_a_worker_dies_its_answers_stay_and_one_order_has_started, an_order_to_end_is_answered,
+          when_a_worker_dies_its_answers_stay_and_one_order_has_started,
+          a_worker_that_ends_when_it_has_answered_has_no_further_answer, an_order_to_end_is_answered,
           a_worker_ends_when_the_program_gives_the_channel_up,
           a_socket_that_is_full_takes_the_rest_with_the_answers,
           lingering_ends_with_failures_and_is_tried_again_ever_more_rarely,
