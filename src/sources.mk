@@ -209,6 +209,8 @@ libviaduct_process_la_SOURCES = \
   src/process/registry.h \
   src/process/report.c \
   src/process/serve.c \
+  src/process/stray.c \
+  src/process/stray.h \
   src/process/take.c \
   src/process/why.c \
   src/process/why.h \

@@ -179,8 +179,9 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * that wait end with VIA_EAGAIN or VIA_ENOMEM, and the pool goes on trying.
  *
  * A text of via_fail() is cut after 168 bytes.  What a function changes in its process, as its directory or
- * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) crashes, unless it
- * has started others: then it runs on until its timeout.
+ * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) fails with
+ * VIA_EEXITED, as on a thread pool, and its process ends.  In a process that it forks a function should not
+ * return; if it does that process ends.
  *
  * Processes that a function has started and left end with its worker, but for those that have left its
  * process group.  Before Linux 6.9 they may outlive a helper process that somebody kills.

@@ -30,6 +30,7 @@
 #include "process/directory.h"
 #include "process/enter.h"
 #include "process/pantry.h"
+#include "process/stray.h"
 #include "process/zygote.h"
 
 #define EXIT_NOT_SET_UP 124
@@ -40,12 +41,13 @@ static struct {
     struct via__pantry *pantry;
     struct via__directory_view *view;
     int control, statm_fd;
-    unsigned generation; // via__fork_generation() of this process
 
     // The call that runs.
     struct via__frame frame;
     via_cfuture cf;
     struct via__owner owner;
+    via_bytes_fn fn;
+    int is_running;
     const struct via__order *order;
     struct via__answer *answer;
     uint64_t out_buffer; // 0: the answer is in the slot
@@ -184,6 +186,27 @@ static void end_frame(void)
     free(self.frame.failure.message);
 }
 
+// The function has ended the worker's thread: that is its answer, and the end of the process.
+static void thread_ends(void)
+{
+    if (!self.is_running)
+        _exit(EXIT_NOT_SET_UP);
+    self.too_long = 0;
+    fill_answer(VIA_EEXITED);
+    say(self.answer, via_status_text(VIA_EEXITED));
+    via__pantry_rest(self.pantry);
+    (void)via__port_send(self.port);
+    _exit(0);
+}
+
+static int call_function(via_bytes_call *call, const void *in, size_t in_bytes)
+{
+    int returned = self.fn(call, in, in_bytes);
+    if (via__stray_is_copy())
+        _exit(returned != 0); // a child that the function has made: no second worker
+    return returned;
+}
+
 static void run(via_bytes_fn fn, const void *in, void *in_place)
 {
     const struct via__order *order = self.order;
@@ -194,10 +217,11 @@ static void run(via_bytes_fn fn, const void *in, void *in_place)
         (void)via__confine_call_cpu(order->cpu_ns);
     begin_frame(in_place);
     int64_t begun_ns = via_now_ns();
-    int returned = via__packed_call(order->flags & VIA__ORDER_PACKED, fn, &self.frame.bytes, in,
+    self.fn = fn;
+    self.is_running = 1;
+    int returned = via__packed_call(order->flags & VIA__ORDER_PACKED, call_function, &self.frame.bytes, in,
                                     (size_t)order->in_bytes);
-    if (via__fork_generation() != self.generation)
-        _exit(returned != 0); // a child that the function has made: no second worker
+    self.is_running = 0;
     self.answer->wall_ns = via_now_ns() - begun_ns;
     if (order->cpu_ns)
         (void)via__confine_call_cpu(0);
@@ -296,9 +320,8 @@ static void set_up(const struct via__birth *birth)
     via__cf_init(&self.cf, &self.owner, 1, VIA_RUNNING | VIA__OWNED);
     if (via__confine_limits(birth->config, &why) < 0)
         give_up(why.text);
-    if (via__fork_watch() < 0)
+    if (via__fork_watch() < 0 || via__stray_watch(thread_ends) < 0)
         give_up("memory ran out");
-    self.generation = via__fork_generation();
     if (via__directory_map(birth->directory_fd, &self.view) < 0 ||
         via__pantry_new(birth->control, &self.pantry) < 0 ||
         via__port_open(birth->config->transport, birth->fds, birth->count, birth->config->linger_ns,

@@ -2,6 +2,9 @@
 /* Maps over bytes in worker processes: a chunk is one call there. */
 #include "pool_fixture.h"
 
+#include <sys/mman.h>
+#include <sys/wait.h>
+
 struct source {
     int taken, count, number;
 };
@@ -111,6 +114,42 @@ TEST(a_chunks_answers_may_be_large_together)
     close_pool(pool);
 }
 
+/* Answers how often it was run in this worker and its children, after it has returned in one as well. */
+static int fork_and_count(via_bytes_call *call, const void *in, size_t in_bytes)
+{
+    static _Atomic int *runs;
+    if (!runs)
+        runs = mmap(NULL, sizeof *runs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    atomic_fetch_add(runs, 1);
+    pid_t pid = fork();
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    (void)in;
+    (void)in_bytes;
+    int count = atomic_load(runs);
+    return give_back(call, &count, sizeof count);
+}
+
+TEST(a_child_of_an_item_that_returns_runs_no_further_items)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        struct source source = {.count = 6};
+        struct via_outcome outcome;
+        via_map *map = map_on(pool, &source, fork_and_count, 3);
+        for (int i = 1; i <= 6; i++) {
+            ck_assert_int_eq(via_map_next(map, &outcome), 1);
+            ck_assert_int_eq(outcome.status, 0);
+            ck_assert_int_eq(number_of(outcome.value), i);
+            if (outcome.destroy)
+                outcome.destroy(outcome.value);
+        }
+        via_map_free(map);
+        close_pool(pool);
+    }
+}
+
 TEST(a_crash_costs_the_chunk_and_says_so)
 {
     via_executor *pool = open_pool(1);
@@ -170,5 +209,6 @@ TEST(answers_above_the_limit_fail_where_they_find_no_room)
 }
 
 PROCESS_TEST_MAIN("process/process_map", chunks_of_any_size_give_the_same_results,
-                  a_chunks_answers_may_be_large_together, a_crash_costs_the_chunk_and_says_so,
+                  a_chunks_answers_may_be_large_together,
+                  a_child_of_an_item_that_returns_runs_no_further_items, a_crash_costs_the_chunk_and_says_so,
                   a_crash_costs_a_single_item_alone, answers_above_the_limit_fail_where_they_find_no_room)

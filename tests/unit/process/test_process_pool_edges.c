@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "pool_fixture.h"
@@ -232,6 +233,94 @@ TEST(a_child_of_a_function_that_returns_is_no_second_worker)
     close_pool(pool);
 }
 
+/* The same by a fork of which the C library knows nothing. */
+static int copy_and_return_twice(via_bytes_call *call, const void *in, size_t bytes)
+{
+    pid_t pid = (pid_t)syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    return pid < 0 ? VIA_EAGAIN : tell_pid(call, in, bytes);
+}
+
+TEST(a_copy_that_is_made_behind_the_c_librarys_back_is_none_either)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        long pid = pid_of_worker(pool);
+        for (int i = 0; i < 3; i++) {
+            via_cfuture *cf = submit(pool, copy_and_return_twice, NULL, 0);
+            struct via_outcome outcome = wait_outcome(cf);
+            ck_assert_int_eq(outcome.status, 0);
+            ck_assert_mem_eq(outcome.value, &pid, sizeof pid);
+            via_cfuture_unref(cf);
+        }
+        close_pool(pool);
+    }
+}
+
+static void *stay_for_ever(void *arg)
+{
+    (void)arg;
+    for (;;)
+        pause();
+    return NULL;
+}
+
+/* Ends its thread; the process has another, so it does not end with it. */
+static int end_thread(via_bytes_call *call, const void *in, size_t bytes)
+{
+    pthread_t thread;
+    void *out = via_bytes_out(call, 300000);
+    (void)in;
+    (void)bytes;
+    if (!out || pthread_create(&thread, NULL, stay_for_ever, NULL) != 0)
+        return VIA_ENOMEM;
+    pthread_exit(NULL);
+}
+
+static int end_only_thread(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    pthread_exit(NULL);
+}
+
+TEST(a_function_that_ends_its_thread_fails_at_once)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        const via_bytes_fn functions[] = {end_thread, end_only_thread};
+        for (int i = 0; i < 4; i++) {
+            via_cfuture *cf = submit(pool, functions[i % 2], NULL, 0);
+            struct via_outcome outcome = wait_outcome(cf);
+            ck_assert_int_eq(outcome.status, VIA_EEXITED);
+            ck_assert_ptr_nonnull(strstr(outcome.message, "ended its thread"));
+            ck_assert_ptr_null(outcome.value);
+            via_cfuture_unref(cf);
+            ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
+        }
+        ck_assert_uint_eq(stats_of(pool).corrupt, 0);
+        ck_assert_uint_eq(stats_of(pool).crashed, 0);
+        close_pool(pool);
+    }
+}
+
+TEST(an_initializer_that_ends_its_thread_breaks_the_pool)
+{
+    struct via_process_pool_options options = pool_options(1);
+    options.initializer = end_only_thread;
+    via_executor *pool = open_with(&options);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_EBROKEN);
+    ck_assert_ptr_nonnull(strstr(outcome.message, "ended its thread"));
+    via_cfuture_unref(cf);
+    end_pool(pool);
+}
+
 static int close_everything(via_bytes_call *call, const void *in, size_t bytes)
 {
     (void)call;
@@ -370,6 +459,9 @@ int main(void)
                                   an_initializer_that_workers_cannot_find_is_refused,
                                   the_minimum_of_workers_is_kept_when_one_dies,
                                   a_child_of_a_function_that_returns_is_no_second_worker,
+                                  a_copy_that_is_made_behind_the_c_librarys_back_is_none_either,
+                                  a_function_that_ends_its_thread_fails_at_once,
+                                  an_initializer_that_ends_its_thread_breaks_the_pool,
                                   a_function_that_closes_every_descriptor_costs_no_other_call,
                                   a_worker_that_cannot_be_told_anything_costs_no_call,
                                   a_stopped_worker_does_not_keep_the_pool_though_its_call_was_cancelled,
