@@ -49,7 +49,7 @@ int via__enter_check(struct via__why *why);
 _Noreturn void via__zygote_main(void);
 _Noreturn void via__worker_main_fresh(void);
 
-// The first message of a zygote on its control socket; of a worker that was started anew only if it fails.
+// The first message of a zygote on its control socket; of a worker only if it cannot begin.
 struct via__hello {
     uint32_t magic; // VIA__HELLO_MAGIC
     int32_t status; // 0, or a negative status with `text`

@@ -31,7 +31,7 @@
 #include "process/enter.h"
 #include "process/pantry.h"
 #include "process/stray.h"
-#include "process/zygote.h"
+#include "process/zygote_parts.h"
 
 #define EXIT_NOT_SET_UP 124
 
@@ -310,6 +310,13 @@ _Noreturn static void handle_end(void)
     _exit(0);
 }
 
+// The pool reads it when it hears of the process's end.
+_Noreturn static void cannot_begin(const char *what)
+{
+    via__hello_send(self.control, VIA_EBROKEN, what);
+    _exit(EXIT_NOT_SET_UP);
+}
+
 static void set_up(const struct via__birth *birth)
 {
     struct via__why why = {{0}};
@@ -319,14 +326,14 @@ static void set_up(const struct via__birth *birth)
     self.owner.generation = 0;
     via__cf_init(&self.cf, &self.owner, 1, VIA_RUNNING | VIA__OWNED);
     if (via__confine_limits(birth->config, &why) < 0)
-        give_up(why.text);
+        cannot_begin(why.text);
     if (via__fork_watch() < 0 || via__stray_watch(thread_ends) < 0)
-        give_up("memory ran out");
+        cannot_begin("memory ran out in a worker process");
     if (via__directory_map(birth->directory_fd, &self.view) < 0 ||
         via__pantry_new(birth->control, &self.pantry) < 0 ||
         via__port_open(birth->config->transport, birth->fds, birth->count, birth->config->linger_ns,
                        via__pantry_refresh, self.pantry, &self.port) < 0)
-        give_up("what it shares with the program could not be mapped");
+        cannot_begin("what a worker process shares with the program could not be mapped");
 }
 
 _Noreturn static void work(const struct via__birth *birth)

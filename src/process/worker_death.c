@@ -13,6 +13,8 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "process/enter.h"
+#include "process/fds.h"
 #include "process/pool.h"
 
 #ifndef PIDFD_SIGNAL_PROCESS_GROUP
@@ -198,11 +200,30 @@ static int was_of_no_use(const struct via__process_worker *worker, int started, 
     return worker->state == VIA__WORKER_READY && !worker->has_answered && started <= 0 && !by_others;
 }
 
+// What the process itself has said of why it could not begin: a negative status and the text, or 0.
+static int read_reason(const struct via__process_worker *worker, struct via__why *why)
+{
+    struct via__hello hello;
+    int fds[VIA__FDS_MAX], count = 0;
+    int got = via__fds_receive(worker->control, &hello, sizeof hello, fds, &count, VIA__FDS_NOW);
+    if (got > 0)
+        via__fds_close(fds, count);
+    if (got != sizeof hello || hello.magic != VIA__HELLO_MAGIC || hello.status >= 0)
+        return 0;
+    hello.text[sizeof hello.text - 1] = '\0';
+    return via__why(why, hello.status, "%s", hello.text);
+}
+
 static void note_failed_birth(struct via__process_worker *worker, int status)
 {
     struct via__why why;
     if (worker->killed && worker->killed != VIA__KILL_CORRUPT)
         return;
+    int said = read_reason(worker, &why);
+    if (said < 0) {
+        via__process_birth_failed(worker->pool, said, why.text);
+        return;
+    }
     if (status >= 0 && WIFSIGNALED(status))
         via__why(&why, 0, "a worker died of signal %d (%s) before it could take calls", WTERMSIG(status),
                  strsignal(WTERMSIG(status)));

@@ -233,9 +233,9 @@ _Noreturn void via__birth_exec(const char *program, uint64_t serial, const int *
     _exit(VIA__EXIT_NOT_ENTERED);
 }
 
-// Only failures are told here: the control socket of a worker is for its work.  Starting anew has taken the
-// name away; the rest of what via__birth_prepare() did is kept, though the parent's death only where the
-// program's file gives no privileges.
+// Only failures are told here: the control socket of a worker is for its work, and the pool reads them when
+// it has ended.  Starting anew has taken the name away; the rest of what via__birth_prepare() did is kept,
+// though the parent's death only where the program's file gives no privileges.
 _Noreturn void via__fresh_run(via__worker_fn worker)
 {
     struct via__birth birth = {.directory_fd = VIA__FD_DIRECTORY, .control = VIA__FD_CONTROL};

@@ -446,9 +446,30 @@ TEST(want_of_descriptors_delays_calls_and_breaks_nothing)
     close_pool(pool);
 }
 
-int main(void)
+#define FORGETS "VIADUCT_TEST_FORGETS"
+
+TEST(a_worker_started_anew_that_forgets_its_line_says_so)
 {
+    struct via_process_pool_options options = pool_options(1);
+    options.fresh_exec = 1;
+    ck_assert_int_eq(setenv(FORGETS, "1", 1), 0);
+    via_executor *pool = open_with(&options);
+    unsetenv(FORGETS);
+    via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_EBROKEN);
+    ck_assert_msg(strstr(outcome.message, "without passing via_process_enter()") != NULL, "%s",
+                  outcome.message);
+    via_cfuture_unref(cf);
+    end_pool(pool);
+}
+
+int main(int argc, char **argv)
+{
+    via_executor *none;
     pthread_atfork(NULL, NULL, die_in_child);
+    if (argc > 0 && strcmp(argv[0], "viaduct-worker") == 0 && getenv(FORGETS))
+        return via_process_pool_new(NULL, &none) < 0; /* which it does not reach */
     via_process_enter();
     const TTest *const tests[] = {a_callback_that_waits_for_another_call_is_told_that_it_cannot,
                                   a_callback_that_shuts_its_pool_down_is_told_that_it_cannot_wait,
@@ -458,6 +479,7 @@ int main(void)
                                   workers_that_die_before_they_take_their_first_call_break_the_pool,
                                   an_initializer_that_workers_cannot_find_is_refused,
                                   the_minimum_of_workers_is_kept_when_one_dies,
+                                  a_worker_started_anew_that_forgets_its_line_says_so,
                                   a_child_of_a_function_that_returns_is_no_second_worker,
                                   a_copy_that_is_made_behind_the_c_librarys_back_is_none_either,
                                   a_function_that_ends_its_thread_fails_at_once,
