@@ -40,6 +40,9 @@ struct via_map_options {
      *  together must not be longer than what the executor allows one call.  An executor of the program's own
      *  is given each item by itself. */
     via_bytes_fn bytes_fn;
+    int64_t
+        call_timeout_ns; /**< via_call::timeout_ns of each chunk, which fails as a whole; 0 for no limit */
+    int call_retries;    /**< via_call::retries of each chunk, whose items then run again; 0 for never */
 };
 
 VIA_BEGIN_C
@@ -57,9 +60,10 @@ VIA_BEGIN_C
  * @param executor the executor; it must run pointer calls, or bytes calls for a map over bytes.
  * @param options what to map.
  * @param map receives the map; untouched on failure.
- * @return 0; VIA_EINVAL for NULLs, a mixture of pointers and bytes, or a negative timeout; what
- * via_executor_submit() returns; the source's negative status; VIA_ENOMEM.  On failure what was submitted is
- * cancelled.
+ * @return 0; VIA_EINVAL for NULLs, a mixture of pointers and bytes, or a negative time or
+ *         number; what via_executor_submit() returns, VIA_ENOTSUP also where `call_timeout_ns` or
+ *         `call_retries` is set and the executor cannot end a function; the source's negative status;
+ * VIA_ENOMEM.  On failure what was submitted is cancelled.
  */
 VIA_PUBLIC int via_map_new(via_executor *executor, const struct via_map_options *options, via_map **map);
 

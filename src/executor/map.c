@@ -116,7 +116,8 @@ static int choose_kind(const struct via_map_options *options, const struct via__
     int bytes = options->next_bytes && options->bytes_fn;
     int any_items = options->next_item || options->fn || options->destroy_item || options->destroy_result;
     int any_bytes = options->next_bytes || options->bytes_fn;
-    if (items == bytes || (any_items && any_bytes) || options->timeout_ns < 0)
+    if (items == bytes || (any_items && any_bytes) || options->timeout_ns < 0 ||
+        options->call_timeout_ns < 0 || options->call_retries < 0)
         return VIA_EINVAL;
     *kind = bytes ? &via__map_bytes : &via__map_items;
     return 0;

@@ -29,6 +29,8 @@ static int submit_bytes(via_map *map, struct via__chunk *chunk)
 {
     struct via_call call = VIA_CALL_BYTES(map->options.bytes_fn, chunk->pack.bytes, chunk->pack.used);
     int status;
+    call.timeout_ns = map->options.call_timeout_ns;
+    call.retries = map->options.call_retries;
     if (chunk->count == 1) {
         call.in = via__pack_first(&chunk->pack, &call.in_bytes);
         status = via_executor_submit(map->executor, &call, &chunk->cf);

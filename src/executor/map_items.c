@@ -117,6 +117,8 @@ static int submit_items(via_map *map, struct via__chunk *chunk)
 {
     struct via_call call = VIA_CALL(run_chunk, chunk);
     call.destroy = destroy_call;
+    call.timeout_ns = map->options.call_timeout_ns;
+    call.retries = map->options.call_retries;
     chunk->fn = map->options.fn;
     chunk->destroy_item = map->options.destroy_item;
     chunk->destroy_result = map->options.destroy_result;

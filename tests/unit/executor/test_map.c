@@ -444,6 +444,25 @@ TEST(an_executor_that_refuses_is_told_and_the_items_destroyed)
         ck_assert_int_eq(via_test_destroyed(&source.item[i]), i < source.taken);
 }
 
+TEST(threads_are_not_ended_for_a_map)
+{
+    via_executor *pool = pool_of(1);
+    via_map *untouched = NULL;
+
+    for (int i = 0; i < 2; i++) {
+        struct source source = SOURCE(5);
+        struct via_map_options options = over(&source, square);
+        options.destroy_item = via_test_counted_destroy;
+        options.call_timeout_ns = i ? VIA_S : 0;
+        options.call_retries = !i;
+        ck_assert_int_eq(via_map_new(pool, &options, &untouched), VIA_ENOTSUP);
+        ck_assert_ptr_null(untouched);
+        ck_assert_int_eq(source.taken, 1);
+        ck_assert_int_eq(via_test_destroyed(&source.item[0]), 1);
+    }
+    close_executor(pool);
+}
+
 TEST(bad_options_are_refused)
 {
     struct source source = SOURCE(5);
@@ -460,6 +479,10 @@ TEST(bad_options_are_refused)
     bad = good, bad.fn = NULL;
     ck_assert_int_eq(via_map_new(pool, &bad, &untouched), VIA_EINVAL);
     bad = good, bad.timeout_ns = -1;
+    ck_assert_int_eq(via_map_new(pool, &bad, &untouched), VIA_EINVAL);
+    bad = good, bad.call_timeout_ns = -1;
+    ck_assert_int_eq(via_map_new(pool, &bad, &untouched), VIA_EINVAL);
+    bad = good, bad.call_retries = -1;
     ck_assert_int_eq(via_map_new(pool, &bad, &untouched), VIA_EINVAL);
     ck_assert_ptr_null(untouched);
     ck_assert_int_eq(source.taken, 0);
@@ -556,5 +579,6 @@ TEST_MAIN("executor/map", results_come_in_the_order_of_the_items, chunks_of_any_
           closing_cancels_what_has_not_started, results_not_given_out_are_destroyed_once,
           the_map_keeps_nothing_of_a_result_it_gave, a_failing_source_ends_the_start,
           a_source_that_fails_later_is_told_by_next, an_executor_that_refuses_is_told_and_the_items_destroyed,
-          bad_options_are_refused, a_map_runs_on_an_inline_executor_too, a_worker_may_map_on_its_own_pool,
-          a_map_keeps_its_executor_alive, closing_never_asks_a_call_to_stop_that_starts_just_now)
+          bad_options_are_refused, threads_are_not_ended_for_a_map, a_map_runs_on_an_inline_executor_too,
+          a_worker_may_map_on_its_own_pool, a_map_keeps_its_executor_alive,
+          closing_never_asks_a_call_to_stop_that_starts_just_now)

@@ -2,6 +2,7 @@
 /* Maps over bytes in worker processes: a chunk is one call there. */
 #include "pool_fixture.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -150,6 +151,83 @@ TEST(a_child_of_an_item_that_returns_runs_no_further_items)
     }
 }
 
+static int next_hang(void *arg, const void **in, size_t *in_bytes)
+{
+    int *left = arg;
+    *in = NULL;
+    *in_bytes = 0;
+    return (*left)-- > 0;
+}
+
+TEST(each_chunk_has_the_timeout_that_the_map_gives_it)
+{
+    via_executor *pool = open_pool(1);
+    const size_t chunks[] = {1, 3};
+    for (int i = 0; i < 2; i++) {
+        int left = 4;
+        struct via_map_options options = {.next_bytes = next_hang,
+                                          .source = &left,
+                                          .bytes_fn = hang,
+                                          .chunk = chunks[i],
+                                          .call_timeout_ns = 5 * VIA_MS};
+        struct via_outcome outcome;
+        via_map *map = NULL;
+        ck_assert_int_eq(via_map_new(pool, &options, &map), 0);
+        for (int item = 0; item < 4; item++) {
+            ck_assert_int_eq(via_map_next(map, &outcome), 1);
+            ck_assert_int_eq(outcome.status, VIA_ETIMEDOUT);
+        }
+        ck_assert_int_eq(via_map_next(map, &outcome), 0);
+        via_map_free(map);
+    }
+    close_pool(pool);
+}
+
+/* Its input is the name of a file: crashes when it is the one to make it. */
+static int crash_first(via_bytes_call *call, const void *in, size_t in_bytes)
+{
+    int fd = open(in, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        raise(SIGKILL);
+    return give_back(call, in, in_bytes);
+}
+
+static int next_name(void *arg, const void **in, size_t *in_bytes)
+{
+    const char **name = arg;
+    *in = *name;
+    *in_bytes = *name ? strlen(*name) + 1 : 0;
+    *name = NULL;
+    return *in != NULL;
+}
+
+TEST(each_chunk_has_the_retries_that_the_map_gives_it)
+{
+    via_executor *pool = open_pool(1);
+    char path[] = "/tmp/viaduct-map-XXXXXX";
+    for (int retries = 0; retries <= 1; retries++) {
+        int fd = mkstemp(path);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        unlink(path);
+        const char *name = path;
+        struct via_map_options options = {
+            .next_bytes = next_name, .source = &name, .bytes_fn = crash_first, .call_retries = retries};
+        struct via_outcome outcome;
+        via_map *map = NULL;
+        ck_assert_int_eq(via_map_new(pool, &options, &map), 0);
+        ck_assert_int_eq(via_map_next(map, &outcome), 1);
+        ck_assert_int_eq(outcome.status, retries ? 0 : VIA_ECRASHED);
+        if (outcome.destroy)
+            outcome.destroy(outcome.value);
+        via_map_free(map);
+        unlink(path);
+        strcpy(path, "/tmp/viaduct-map-XXXXXX");
+    }
+    ck_assert_uint_eq(process_stats(pool).retried, 1);
+    close_pool(pool);
+}
+
 TEST(a_crash_costs_the_chunk_and_says_so)
 {
     via_executor *pool = open_pool(1);
@@ -210,5 +288,7 @@ TEST(answers_above_the_limit_fail_where_they_find_no_room)
 
 PROCESS_TEST_MAIN("process/process_map", chunks_of_any_size_give_the_same_results,
                   a_chunks_answers_may_be_large_together,
-                  a_child_of_an_item_that_returns_runs_no_further_items, a_crash_costs_the_chunk_and_says_so,
+                  a_child_of_an_item_that_returns_runs_no_further_items,
+                  each_chunk_has_the_timeout_that_the_map_gives_it,
+                  each_chunk_has_the_retries_that_the_map_gives_it, a_crash_costs_the_chunk_and_says_so,
                   a_crash_costs_a_single_item_alone, answers_above_the_limit_fail_where_they_find_no_room)
