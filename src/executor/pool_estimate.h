@@ -10,11 +10,12 @@
 
 #include "executor/thread_pool.h"
 
-#define VIA__WAKE_COST_NS (8 * VIA_US) // what waking a thread on another core costs
-#define VIA__BATCH_NS     (4 * VIA_US) // a batch should not take longer
-#define VIA__CALL_COST_NS 250          // of a call that does nothing, in the worker and the caches
-#define VIA__UNKNOWN_NS   VIA_MS       // a call nobody has measured counts as long
-#define VIA__BRISK_NS     500          // calls shorter than this are brisk
+#define VIA__WAKE_COST_NS  (8 * VIA_US) // what waking a thread on another core costs
+#define VIA__BATCH_NS      (4 * VIA_US) // a batch should not take longer
+#define VIA__CALL_COST_NS  250          // of a call that does nothing, in the worker and the caches
+#define VIA__CALL_LEAST_NS 125          // the same at its best
+#define VIA__UNKNOWN_NS    VIA_MS       // a call nobody has measured counts as long
+#define VIA__BRISK_NS      500          // calls shorter than this are brisk
 
 static inline int64_t via__pool_expected_ns(const struct via__pool *pool)
 {
@@ -41,7 +42,7 @@ static inline void via__pool_learn(struct via__pool *pool, int calls, int64_t to
 // How many calls a worker should take at once.
 static inline int via__pool_batch_size(const struct via__pool *pool)
 {
-    int64_t fits = VIA__BATCH_NS / (via__pool_expected_ns(pool) + VIA__CALL_COST_NS);
+    int64_t fits = VIA__BATCH_NS / (via__pool_expected_ns(pool) + VIA__CALL_LEAST_NS);
     return fits < 1 ? 1 : fits > VIA__BATCH_MAX ? VIA__BATCH_MAX : (int)fits;
 }
 

@@ -68,7 +68,7 @@
 #include "executor/queue.h"
 #include "executor/ring.h"
 
-#define VIA__BATCH_MAX 16
+#define VIA__BATCH_MAX 32
 #define VIA__LEVELS    3 // priorities
 
 struct via__worker;
