@@ -33,7 +33,7 @@ struct via__role {
     struct via__failure *failure;
     struct via__locals *locals;       // of the task, call or thread that runs: see locals.c
     const void *sent[VIA__ROLE_SENT]; // addresses of completions it sent last; what is there is not looked at
-    unsigned sent_at;
+    unsigned sent_at, sent_from;      // how many it has sent, and how many of them before the inbox was empty
     _Atomic int *in_callbacks; // of a pool's worker: set while it runs callbacks of a concurrent future
 };
 

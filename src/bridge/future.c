@@ -133,9 +133,23 @@ static void free_memory(via_future *future, struct via__bridge *bridge)
     }
 }
 
+// What most futures come to: a call that asked for nothing, was read, and has nobody else who knows of it.
+static inline int end_quickly(via_future *future, struct via__bridge *bridge)
+{
+    via_cfuture *cf = future->cf;
+    if (future->state != VIA_FINISHED || future->sort != VIA__SORT_CALL || !future->looked || future->more ||
+        bridge->closed || bridge->loop->closing || cf->extra || !via__cf_is_private(cf))
+        return 0;
+    bridge->futures--;
+    via__slab_free(cf);
+    return 1;
+}
+
 void via__future_end(via_future *future)
 {
     struct via__bridge *bridge = via__future_bridge(future);
+    if (end_quickly(future, bridge))
+        return;
     report_unseen(future);
     if (future->refs)
         return;

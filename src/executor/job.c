@@ -160,28 +160,44 @@ static struct via__vclock *vclock_here(void)
     return extra ? extra->vclock : via__role.vclock;
 }
 
-int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
-                  uint32_t flags)
+// Makes the future a job whose extra, if any, is there.
+static inline void init_future(via_cfuture *cf, via_executor *executor, const struct via_call *call,
+                               uint32_t refs, uint32_t flags)
+{
+    via__cf_init(cf, &executor->owner, refs,
+                 VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (executor->kind->request ? VIA__APART : 0));
+    cf->function = (void (*)(void))call->fn;
+    cf->arg = call->arg;
+}
+
+__attribute__((noinline)) static int init_closely(via_cfuture *cf, via_executor *executor,
+                                                  const struct via_call *call, uint32_t refs, uint32_t flags)
 {
     struct via__call_extra *extra = NULL;
     struct via__vclock *vclock = vclock_here();
-    int plain = is_right_and_plain(executor, call);
-    int status = plain ? 0 : check_call(executor, call);
-    if (status == 0 && (!plain || flags & VIA__CALL_EXTRA || vclock))
+    int status = check_call(executor, call);
+    if (status == 0 && (flags & VIA__CALL_EXTRA || vclock || !is_plain(call)))
         status = new_extra(cf, executor, call, &extra);
     if (status < 0) {
         if (call->destroy)
             call->destroy(call->arg);
         return status;
     }
-    via__cf_init(cf, &executor->owner, refs,
-                 VIA_PENDING | VIA__OWNED | VIA__JOB | flags | (extra ? VIA__CALL_EXTRA : 0) |
-                     (executor->kind->request ? VIA__APART : 0));
+    init_future(cf, executor, call, refs, flags | (extra ? VIA__CALL_EXTRA : 0));
     if (vclock)
         use_vclock(extra, vclock);
     cf->extra = extra ? &extra->outcome : NULL;
-    cf->function = (void (*)(void))call->fn;
-    cf->arg = call->arg;
+    return 0;
+}
+
+int via__job_init(via_cfuture *cf, via_executor *executor, const struct via_call *call, uint32_t refs,
+                  uint32_t flags)
+{
+    // The clock may be that of a call around this one; it is looked for there.
+    int is_virtual = via__role.vclock || (via__role.frame && !via__role.loop);
+    if (is_virtual || flags & VIA__CALL_EXTRA || !is_right_and_plain(executor, call))
+        return init_closely(cf, executor, call, refs, flags);
+    init_future(cf, executor, call, refs, flags);
     return 0;
 }
 
@@ -421,7 +437,7 @@ static struct via__frame *frame_for(via_cfuture *cf)
     return frame;
 }
 
-void via__job_run_claimed(via_cfuture *cf)
+__attribute__((always_inline)) static inline void run_in_frame(via_cfuture *cf, struct via__call_extra *extra)
 {
     via_executor *executor = via__job_executor(cf);
     struct via__frame *frame = frame_for(cf);
@@ -429,13 +445,23 @@ void via__job_run_claimed(via_cfuture *cf)
         via__job_end(cf, VIA_ENOMEM);
         return;
     }
-    struct via__call_extra *extra = via__job_extra(cf);
-    if (extra)
-        run_claimed(cf, frame, extra);
-    else
-        run_claimed(cf, frame, NULL);
+    run_claimed(cf, frame, extra);
     via__frame_free(frame);
     job_over(executor);
+}
+
+__attribute__((noinline)) static void run_with_extra(via_cfuture *cf, struct via__call_extra *extra)
+{
+    run_in_frame(cf, extra);
+}
+
+void via__job_run_claimed(via_cfuture *cf)
+{
+    struct via__call_extra *extra = via__job_extra(cf);
+    if (extra)
+        run_with_extra(cf, extra);
+    else
+        run_in_frame(cf, NULL);
 }
 
 // The timekeeper may be late: a worker does not start what has expired.

@@ -197,7 +197,8 @@ static int may_finish(uint32_t state)
     return (state & VIA__STATE_MASK) == VIA_RUNNING || via__state_handed(state);
 }
 
-void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message)
+__attribute__((noinline)) static void finish_closely(via_cfuture *cf, int status, int code, void *value,
+                                                     char *message)
 {
     uint32_t state = via__cf_state(cf);
     if (!may_finish(state)) {
@@ -214,6 +215,30 @@ void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *me
         via__cf_completed(cf, before);
     else
         drop_outcome(cf, value, NULL); // the message stays with `extra` and goes with it
+}
+
+void via__cf_finish(via_cfuture *cf, int status, int code, void *value, char *message)
+{
+    const uint32_t looked_at = VIA__STATE_MASK | VIA__HANDED | VIA__DELIVER | VIA__WATCHED;
+    uint32_t state = via__cf_state(cf), seen = state & looked_at;
+    // What most calls end with: nothing hangs on it but the watch from birth.
+    if (message ||
+        (seen != (VIA_RUNNING | VIA__DELIVER) && seen != (VIA_PENDING | VIA__HANDED | VIA__DELIVER))) {
+        finish_closely(cf, status, code, value, message);
+        return;
+    }
+    cf->status = status;
+    cf->code = code;
+    cf->value = value;
+    // Release and acquire: as in change_state().
+    if (!atomic_compare_exchange_strong_explicit(&cf->state, &state,
+                                                 (state & ~(VIA__STATE_MASK | VIA__HANDED)) | VIA_FINISHED,
+                                                 memory_order_acq_rel, memory_order_relaxed)) {
+        finish_closely(cf, status, code, value, message);
+        return;
+    }
+    if (!cf->watchers->fn(cf->watchers, cf))
+        via_cfuture_unref(cf);
 }
 
 // Asks the loop of a promise.  The hashed lock keeps the owner of a future that is not done: it passes

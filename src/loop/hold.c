@@ -12,13 +12,11 @@
  */
 #include <config.h>
 
-#include <string.h>
-
 #include "loop/loop.h"
 #include "loop/tick.h"
 
-// In line: completions come here often.
-__attribute__((always_inline)) static inline int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
+// The loop may be asleep or closed, or others push as well.
+__attribute__((noinline)) static int push_closely(via_loop *loop, uintptr_t *link, uintptr_t tag)
 {
     int is_pinned = 0, is_pushed = 0;
     // Acquire: if it is CLOSED this pairs with the release in via__inbox_close().
@@ -35,6 +33,17 @@ __attribute__((always_inline)) static inline int push(via_loop *loop, uintptr_t 
     return is_pushed ? 0 : VIA_ECLOSED;
 }
 
+// Tries it once where nobody is to be woken: that does for most messages.
+static inline int push(via_loop *loop, uintptr_t *link, uintptr_t tag)
+{
+    // Relaxed: a guess, which the push confirms.
+    uintptr_t head = atomic_load_explicit(&loop->inbox.head, memory_order_relaxed);
+    int is_quick = head != VIA__INBOX_ASLEEP && head != VIA__INBOX_CLOSED;
+    if (is_quick && via__inbox_try_push(&loop->inbox, &head, link, tag))
+        return 0;
+    return push_closely(loop, link, tag);
+}
+
 int via__loop_post(via_loop *loop, struct via__post *post)
 {
     return push(loop, &post->link, VIA__TAG_POST);
@@ -42,13 +51,14 @@ int via__loop_post(via_loop *loop, struct via__post *post)
 
 // Remembers what this thread sends, and returns what it sent VIA__ROLE_SENT completions ago.  What was sent
 // before an inbox was emptied is of no use to its reader.
-static uintptr_t note_sent(const uintptr_t *link, int was_emptied)
+static inline uintptr_t note_sent(const uintptr_t *link, int was_emptied)
 {
     struct via__role *role = &via__role;
+    unsigned at = role->sent_at++;
     if (was_emptied)
-        memset(role->sent, 0, sizeof role->sent);
-    const void **place = &role->sent[role->sent_at++ % VIA__ROLE_SENT];
-    uintptr_t before = (uintptr_t)*place;
+        role->sent_from = at;
+    const void **place = &role->sent[at % VIA__ROLE_SENT];
+    uintptr_t before = at - role->sent_from >= VIA__ROLE_SENT ? (uintptr_t)*place : 0;
     *place = link;
     return before;
 }
