@@ -4,13 +4,17 @@
  * n-th call of some kind fails, until n is beyond the calls that there are.
  *
  * The child runs the scenario with the fault, then once more without, for one failure must not leave the
- * library lame; then it looks at blocks, descriptors and threads.  The parent sees crashes, sanitizers'
- * verdicts and hangs.  One line of TAP for each scenario and kind.
+ * library lame; then it looks at blocks, descriptors, threads, processes and mapped memory files.  The parent
+ * sees crashes, sanitizers' verdicts and hangs.  One line of TAP for each scenario and kind.
+ *
+ * What a process pool starts are copies of this program, which take part in the run (fault_enter()): there
+ * are series in which the calls of the helper process fail, or those of workers.
  *
  *   fault.tap [SCENARIO-WORD [SERIES [N]]]
  *
- * VIADUCT_FAULT_FULL=1 sweeps every n; without it a long sweep goes in growing steps after the first ones.
- * VIADUCT_FAULT_KEEP=1 leaves a child that hangs to a debugger.
+ * VIADUCT_FAULT_FULL=1 sweeps every n; without it a long sweep goes in growing steps after the first ones,
+ * and scenarios that start processes leave out the series of single kinds.  VIADUCT_FAULT_FULL=but-processes
+ * has only those go in steps. VIADUCT_FAULT_KEEP=1 leaves a child that hangs to a debugger.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +33,14 @@
 #include "ledger.h"
 #include "scenario.h"
 
-enum { DEADLINE_MS = 20000, SHORT_DENSE = 40, DIE_OF_HANG = 1000, REST_MS = 5000, MAX_FAILURES_SHOWN = 3 };
+enum {
+    DEADLINE_MS = 20000,
+    SHORT_DENSE = 40,
+    SHORTER_DENSE = 24,
+    DIE_OF_HANG = 1000,
+    REST_MS = 5000,
+    MAX_FAILURES_SHOWN = 3
+};
 
 #define KIND(kind) (1u << (kind))
 #define MEMORY     (KIND(FAULT_MEMORY) | KIND(FAULT_EVENT_MEMORY))
@@ -46,47 +57,54 @@ struct series {
     bool lasting;
     bool limited; /* n - 1 is how many descriptors there still are */
     enum fault_place place;
+    bool sums_up; /* it does, in larger steps, what others do one kind after the other */
 };
 
 static const struct series all_series[] = {
-    {"memory", KIND(FAULT_MEMORY), false, false, FAULT_IN_PROGRAM},
-    {"libevent's memory", KIND(FAULT_EVENT_MEMORY), false, false, FAULT_IN_PROGRAM},
-    {"SQLite's memory", KIND(FAULT_SQLITE_MEMORY), false, false, FAULT_IN_PROGRAM},
-    {"mappings", KIND(FAULT_MAPPING), false, false, FAULT_IN_PROGRAM},
-    {"threads", KIND(FAULT_THREAD), false, false, FAULT_IN_PROGRAM},
-    {"thread set-up", KIND(FAULT_SETUP), false, false, FAULT_IN_PROGRAM},
-    {"processes", KIND(FAULT_PROCESS), false, false, FAULT_IN_PROGRAM},
-    {"memory files", KIND(FAULT_FILE), false, false, FAULT_IN_PROGRAM},
-    {"descriptors", KIND(FAULT_DESCRIPTOR), false, false, FAULT_IN_PROGRAM},
-    {"epoll_ctl", KIND(FAULT_WATCH), false, false, FAULT_IN_PROGRAM},
-    {"epoll_wait EINTR", KIND(FAULT_POLL), false, false, FAULT_IN_PROGRAM},
-    {"read EINTR", KIND(FAULT_READ_EINTR), false, false, FAULT_IN_PROGRAM},
-    {"read EAGAIN", KIND(FAULT_READ_EAGAIN), false, false, FAULT_IN_PROGRAM},
-    {"write EINTR", KIND(FAULT_WRITE_EINTR), false, false, FAULT_IN_PROGRAM},
-    {"write EAGAIN", KIND(FAULT_WRITE_EAGAIN), false, false, FAULT_IN_PROGRAM},
-    {"send EINTR", KIND(FAULT_SEND_EINTR), false, false, FAULT_IN_PROGRAM},
-    {"send EAGAIN", KIND(FAULT_SEND_EAGAIN), false, false, FAULT_IN_PROGRAM},
-    {"send ENOBUFS", KIND(FAULT_SEND_ENOBUFS), false, false, FAULT_IN_PROGRAM},
-    {"receive EINTR", KIND(FAULT_RECEIVE_EINTR), false, false, FAULT_IN_PROGRAM},
-    {"receive without descriptors", KIND(FAULT_RECEIVE_LOST), false, false, FAULT_IN_PROGRAM},
-    {"all kinds together", ALL_KINDS, false, false, FAULT_IN_PROGRAM},
-    {"memory from then on", MEMORY, true, false, FAULT_IN_PROGRAM},
-    {"mappings from then on", KIND(FAULT_MAPPING), true, false, FAULT_IN_PROGRAM},
-    {"threads from then on", KIND(FAULT_THREAD), true, false, FAULT_IN_PROGRAM},
-    {"few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_PROGRAM},
-    {"every resource from then on", RESOURCES, true, false, FAULT_IN_PROGRAM},
-    {"in the helper, all kinds", ALL_KINDS, false, false, FAULT_IN_HELPER},
-    {"in the helper, every resource from then on", RESOURCES, true, false, FAULT_IN_HELPER},
-    {"in the helper, few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_HELPER},
-    {"in workers, all kinds", ALL_KINDS, false, false, FAULT_IN_WORKER},
-    {"in workers, every resource from then on", RESOURCES, true, false, FAULT_IN_WORKER},
+    {"memory", KIND(FAULT_MEMORY), false, false, FAULT_IN_PROGRAM, false},
+    {"libevent's memory", KIND(FAULT_EVENT_MEMORY), false, false, FAULT_IN_PROGRAM, false},
+    {"SQLite's memory", KIND(FAULT_SQLITE_MEMORY), false, false, FAULT_IN_PROGRAM, false},
+    {"mappings", KIND(FAULT_MAPPING), false, false, FAULT_IN_PROGRAM, false},
+    {"threads", KIND(FAULT_THREAD), false, false, FAULT_IN_PROGRAM, false},
+    {"thread set-up", KIND(FAULT_SETUP), false, false, FAULT_IN_PROGRAM, false},
+    {"processes", KIND(FAULT_PROCESS), false, false, FAULT_IN_PROGRAM, false},
+    {"memory files", KIND(FAULT_FILE), false, false, FAULT_IN_PROGRAM, false},
+    {"descriptors", KIND(FAULT_DESCRIPTOR), false, false, FAULT_IN_PROGRAM, false},
+    {"epoll_ctl", KIND(FAULT_WATCH), false, false, FAULT_IN_PROGRAM, false},
+    {"epoll_wait EINTR", KIND(FAULT_POLL), false, false, FAULT_IN_PROGRAM, false},
+    {"read EINTR", KIND(FAULT_READ_EINTR), false, false, FAULT_IN_PROGRAM, false},
+    {"read EAGAIN", KIND(FAULT_READ_EAGAIN), false, false, FAULT_IN_PROGRAM, false},
+    {"write EINTR", KIND(FAULT_WRITE_EINTR), false, false, FAULT_IN_PROGRAM, false},
+    {"write EAGAIN", KIND(FAULT_WRITE_EAGAIN), false, false, FAULT_IN_PROGRAM, false},
+    {"send EINTR", KIND(FAULT_SEND_EINTR), false, false, FAULT_IN_PROGRAM, false},
+    {"send EAGAIN", KIND(FAULT_SEND_EAGAIN), false, false, FAULT_IN_PROGRAM, false},
+    {"send ENOBUFS", KIND(FAULT_SEND_ENOBUFS), false, false, FAULT_IN_PROGRAM, false},
+    {"receive EINTR", KIND(FAULT_RECEIVE_EINTR), false, false, FAULT_IN_PROGRAM, false},
+    {"receive without descriptors", KIND(FAULT_RECEIVE_LOST), false, false, FAULT_IN_PROGRAM, false},
+    {"all kinds together", ALL_KINDS, false, false, FAULT_IN_PROGRAM, true},
+    {"memory from then on", MEMORY, true, false, FAULT_IN_PROGRAM, false},
+    {"mappings from then on", KIND(FAULT_MAPPING), true, false, FAULT_IN_PROGRAM, false},
+    {"threads from then on", KIND(FAULT_THREAD), true, false, FAULT_IN_PROGRAM, false},
+    {"few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_PROGRAM, true},
+    {"every resource from then on", RESOURCES, true, false, FAULT_IN_PROGRAM, true},
+    {"in the helper, all kinds", ALL_KINDS, false, false, FAULT_IN_HELPER, true},
+    {"in the helper, every resource from then on", RESOURCES, true, false, FAULT_IN_HELPER, true},
+    {"in the helper, few descriptors left", KIND(FAULT_DESCRIPTOR), false, true, FAULT_IN_HELPER, true},
+    {"in workers, all kinds", ALL_KINDS, false, false, FAULT_IN_WORKER, true},
+    {"in workers, every resource from then on", RESOURCES, true, false, FAULT_IN_WORKER, true},
 };
 enum { SERIES = sizeof(all_series) / sizeof(*all_series) };
 
 static struct fault_report *report;
 static int tests;
 static int failures;
-static bool full;
+static enum { SHORT, FULL_BUT_PROCESSES, FULL } extent;
+
+/* Whether every n is swept. */
+static bool is_full(const struct fault_scenario *scenario)
+{
+    return extent == FULL || (extent == FULL_BUT_PROCESSES && !scenario->processes);
+}
 
 static size_t count_entries(const char *path)
 {
@@ -178,7 +196,7 @@ static void run_child(const struct fault_scenario *scenario, const struct fault_
     scenario->run();
     fault_disarm();
     check_balance("with the fault", descriptors);
-    if (plan->nth) {
+    if (plan->nth && plan->place == FAULT_IN_PROGRAM) {
         fault_rearm();
         scenario->run();
         check_balance("after it", descriptors);
@@ -251,15 +269,22 @@ static void tell(bool fine, const char *scenario, const char *what, unsigned lon
     fflush(stdout);
 }
 
-static unsigned long next_call(unsigned long nth)
+/* Where processes are started what lasts costs waits. */
+static unsigned long next_call(const struct fault_scenario *scenario, const struct series *series,
+                               unsigned long nth)
 {
-    return full || nth < SHORT_DENSE ? nth + 1 : nth + nth / 8;
+    bool costs = scenario->processes && (series->lasting || series->limited);
+    if (is_full(scenario))
+        return nth + 1;
+    if (costs)
+        return nth + 1 + nth / 2;
+    return nth < (scenario->processes ? SHORTER_DENSE : SHORT_DENSE) ? nth + 1 : nth + nth / 8;
 }
 
 static void sweep(const struct fault_scenario *scenario, const struct series *series)
 {
     unsigned long runs = 0, bad = 0;
-    for (unsigned long nth = 1;; nth = next_call(nth)) {
+    for (unsigned long nth = 1;; nth = next_call(scenario, series, nth)) {
         bool fine = run_once(scenario, series, nth, bad < MAX_FAILURES_SHOWN);
         bad += !fine;
         /* A run in which nothing failed, and which came to its end, is beyond the last call. */
@@ -277,7 +302,7 @@ static void sweep(const struct fault_scenario *scenario, const struct series *se
 /* A clean run first: what it calls says which sweeps there are. */
 static void run_scenario(const struct fault_scenario *scenario, const char *only)
 {
-    static const struct series none = {"no fault", 0, false, false, FAULT_IN_PROGRAM};
+    static const struct series none = {"no fault", 0, false, false, FAULT_IN_PROGRAM, true};
     unsigned long calls[FAULT_PLACES][FAULT_KINDS];
     bool fine = run_once(scenario, &none, 0, true);
     for (int place = 0; place < FAULT_PLACES; place++)
@@ -290,6 +315,8 @@ static void run_scenario(const struct fault_scenario *scenario, const char *only
             expected += all_series[i].kinds & KIND(kind) ? calls[all_series[i].place][kind] : 0;
         if (scenario->accepts && all_series[i].limited)
             continue; /* libevent's listener tries again and again until a descriptor is free */
+        if (scenario->processes && !is_full(scenario) && !only && !all_series[i].sums_up)
+            continue;
         if (expected && (!only || strcmp(only, all_series[i].name) == 0))
             sweep(scenario, &all_series[i]);
     }
@@ -319,7 +346,8 @@ int main(int argc, char **argv)
         coro_scenarios, loop_scenarios, executor_scenarios, bridge_scenarios,
         task_scenarios, sync_scenarios, process_scenarios};
     const char *wanted = getenv("VIADUCT_FAULT_FULL");
-    full = wanted && *wanted && *wanted != '0';
+    if (wanted && *wanted && *wanted != '0')
+        extent = strcmp(wanted, "but-processes") == 0 ? FULL_BUT_PROCESSES : FULL;
     report = fault_report_new();
     if (!report) {
         printf("Bail out! no memory for the report\n");

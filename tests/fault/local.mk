@@ -74,6 +74,6 @@ endif
 endif
 
 check-fault: tests/fault/fault.tap
-	VIADUCT_FAULT_FULL=1 tests/fault/fault.tap
+	VIADUCT_FAULT_FULL=$${VIADUCT_FAULT_FULL:-but-processes} tests/fault/fault.tap
 
 .PHONY: check-fault

@@ -18,7 +18,8 @@
 struct fault_scenario {
     const char *name;
     void (*run)(void);
-    bool accepts; /* it listens for connections */
+    bool accepts;   /* it listens for connections */
+    bool processes; /* it starts processes */
 };
 
 extern const struct fault_scenario coro_scenarios[];

@@ -258,10 +258,10 @@ static void run_expose(void)
 }
 
 const struct fault_scenario bridge_scenarios[] = {
-    {"to_thread and back", run_to_thread, false},
-    {"burst of a hundred calls", run_burst, false},
-    {"loop closed in a burst of calls", run_close_in_burst, false},
-    {"wrap_future: concurrent to loop", run_wrap, false},
-    {"wrap_future: loop to concurrent", run_expose, false},
-    {NULL, NULL, false},
+    {"to_thread and back", run_to_thread, false, false},
+    {"burst of a hundred calls", run_burst, false, false},
+    {"loop closed in a burst of calls", run_close_in_burst, false, false},
+    {"wrap_future: concurrent to loop", run_wrap, false, false},
+    {"wrap_future: loop to concurrent", run_expose, false, false},
+    {NULL, NULL, false, false},
 };

@@ -77,6 +77,6 @@ static void run_coros(void)
 }
 
 const struct fault_scenario coro_scenarios[] = {
-    {"coroutines of two threads", run_coros, false},
-    {NULL, NULL, false},
+    {"coroutines of two threads", run_coros, false, false},
+    {NULL, NULL, false, false},
 };

@@ -305,12 +305,12 @@ static void run_pinned(void)
 }
 
 const struct fault_scenario executor_scenarios[] = {
-    {"pool growth from 0 to 8", run_pool_growth, false},
-    {"shutdown that cancels the queue", run_shutdown_cancel, false},
-    {"shutdown that drains the queue", run_shutdown_drain, false},
-    {"strand over a pool", run_strand, false},
-    {"wait and as_completed over ten futures", run_wait, false},
-    {"map over a pool", run_map, false},
-    {"pinned thread", run_pinned, false},
-    {NULL, NULL, false},
+    {"pool growth from 0 to 8", run_pool_growth, false, false},
+    {"shutdown that cancels the queue", run_shutdown_cancel, false, false},
+    {"shutdown that drains the queue", run_shutdown_drain, false, false},
+    {"strand over a pool", run_strand, false, false},
+    {"wait and as_completed over ten futures", run_wait, false, false},
+    {"map over a pool", run_map, false, false},
+    {"pinned thread", run_pinned, false, false},
+    {NULL, NULL, false, false},
 };

@@ -161,7 +161,7 @@ static void run_httpd_with_tasks(void)
 }
 
 const struct fault_scenario httpd_scenarios[] = {
-    {"sqlite_httpd starts and answers one request", run_httpd, true},
-    {"sqlite_httpd answers one request in a task", run_httpd_with_tasks, true},
-    {NULL, NULL, false},
+    {"sqlite_httpd starts and answers one request", run_httpd, true, false},
+    {"sqlite_httpd answers one request in a task", run_httpd_with_tasks, true, false},
+    {NULL, NULL, false, false},
 };

@@ -236,10 +236,10 @@ static void run_timers(void)
 }
 
 const struct fault_scenario loop_scenarios[] = {
-    {"loop open and close", run_open_close, false},
-    {"attach to a base of the program's", run_attach, false},
-    {"attach to a base without epoll", run_attach_poll, false},
-    {"posts of two threads", run_posts, false},
-    {"a hundred timers", run_timers, false},
-    {NULL, NULL, false},
+    {"loop open and close", run_open_close, false, false},
+    {"attach to a base of the program's", run_attach, false, false},
+    {"attach to a base without epoll", run_attach_poll, false, false},
+    {"posts of two threads", run_posts, false, false},
+    {"a hundred timers", run_timers, false, false},
+    {NULL, NULL, false, false},
 };

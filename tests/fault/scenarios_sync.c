@@ -116,6 +116,6 @@ static void run_sync(void)
 }
 
 const struct fault_scenario sync_scenarios[] = {
-    {"locks, queues and exit stacks", run_sync, false},
-    {NULL, NULL, false},
+    {"locks, queues and exit stacks", run_sync, false, false},
+    {NULL, NULL, false, false},
 };

@@ -269,7 +269,10 @@ static void run_close(void)
 }
 
 const struct fault_scenario task_scenarios[] = {
-    {"tasks that await tasks", run_tasks, false},       {"a thousand sleepers", run_sleepers, false},
-    {"tasks that await calls", run_calls, false},       {"tasks with time limits", run_limits, false},
-    {"loop closed while tasks wait", run_close, false}, {NULL, NULL, false},
+    {"tasks that await tasks", run_tasks, false, false},
+    {"a thousand sleepers", run_sleepers, false, false},
+    {"tasks that await calls", run_calls, false, false},
+    {"tasks with time limits", run_limits, false, false},
+    {"loop closed while tasks wait", run_close, false, false},
+    {NULL, NULL, false, false},
 };
