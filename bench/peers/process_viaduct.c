@@ -48,11 +48,18 @@ static int says(const char *word)
 
 /* ---- the pool ---- */
 
+/* Whether it waits until there is no worker, which would be replaced if some were kept. */
+static int waits_for_births(void)
+{
+    return !strcmp(cell.workload, "p3") || says("birth");
+}
+
 static void open_pool(int workers)
 {
     char why[256] = "";
     check(via_loop_new_with(&loop_options, &loop), "the loop");
-    pool_options.max_workers = pool_options.min_workers = workers;
+    pool_options.max_workers = workers;
+    pool_options.min_workers = waits_for_births() ? 0 : workers;
     pool_options.loop = says("thread") ? NULL : loop;
     pool_options.why = why;
     pool_options.why_bytes = sizeof why;
