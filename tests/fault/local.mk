@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
-# The fault driver: in `make check` long sweeps go in steps, `make check-fault` tries every single call.
+# The fault driver: in `make check` long sweeps go in steps, `make check-fault` tries every single call where no
+# processes are started, and with VIADUCT_FAULT_FULL=1 everywhere.
 
 # Every run is a forked child with threads of its own, which ThreadSanitizer does not allow; and its run-time
 # library in a program of clang's calls the wrapped functions before it is ready for them.

@@ -25,6 +25,20 @@ TEST(a_buffer_is_introduced_once)
     close_sides(&sides);
 }
 
+TEST(a_buffer_that_the_worker_could_not_take_in_is_introduced_again)
+{
+    struct sides sides = open_sides(MIB);
+    via_buffer *buffer = new_buffer(1, 0);
+
+    via__acquaintance_estrange(sides.acquaintance, buffer); // it was never introduced: nothing happens
+    ck_assert_int_eq(introduce(&sides, buffer), 1);
+    via__acquaintance_estrange(sides.acquaintance, buffer);
+    ck_assert_int_eq(introduce(&sides, buffer), 1);
+    ck_assert_int_eq(introduce(&sides, buffer), 0);
+    via_buffer_unref(buffer);
+    close_sides(&sides);
+}
+
 TEST(a_buffer_that_its_cache_keeps_stays_known)
 {
     struct sides sides = open_sides(MIB);
@@ -529,10 +543,12 @@ TEST(answers_are_released_while_the_program_settles)
     via_test_thread_join(&thread);
 }
 
-TEST_MAIN("process/acquaintance", a_buffer_is_introduced_once, a_buffer_that_its_cache_keeps_stays_known,
-          a_buffer_that_is_gone_is_to_be_forgotten, many_that_are_gone_are_told_in_few_messages,
-          the_oldest_is_forgotten_when_there_are_too_many, a_full_socket_is_for_a_later_try,
-          what_could_not_be_told_is_told_later, a_worker_that_is_gone_is_no_later_try, an_object_is_sent_once,
+TEST_MAIN("process/acquaintance", a_buffer_is_introduced_once,
+          a_buffer_that_the_worker_could_not_take_in_is_introduced_again,
+          a_buffer_that_its_cache_keeps_stays_known, a_buffer_that_is_gone_is_to_be_forgotten,
+          many_that_are_gone_are_told_in_few_messages, the_oldest_is_forgotten_when_there_are_too_many,
+          a_full_socket_is_for_a_later_try, what_could_not_be_told_is_told_later,
+          a_worker_that_is_gone_is_no_later_try, an_object_is_sent_once,
           what_a_crashed_worker_could_write_to_is_not_used_again, a_small_answer_is_the_programs_alone,
           a_large_answer_is_shown_in_place_until_it_is_released, an_answer_without_bytes_has_no_value,
           an_answer_outlives_its_worker_and_is_released_anywhere, releasing_and_leaving_meet_in_any_order,
