@@ -25,11 +25,10 @@ static void end_popped(struct via__pool *pool, via_cfuture *cf, int status)
     via__job_let_go(cf);
 }
 
-// The oldest job that waits, or one that stands behind a running call; NULL if there is none.
-static via_cfuture *pop_any(struct via__pool *pool)
+// Under the lock: the oldest job that waits, or one that stands behind a running call; NULL if none is found.
+static via_cfuture *look_for_any(struct via__pool *pool)
 {
     via_cfuture *cf = NULL;
-    pthread_mutex_lock(&pool->lock);
     for (int i = 0; i < VIA__LEVELS && !cf; i++)
         cf = via__pool_pop(pool, i);
     struct via__list *at = pool->workers.next;
@@ -38,6 +37,17 @@ static via_cfuture *pop_any(struct via__pool *pool)
         for (int i = 0; i < VIA__BATCH_MAX && !cf; i++)
             cf = via__worker_take_slot(worker, i);
     }
+    return cf;
+}
+
+// The same; NULL only if there is none.
+static via_cfuture *pop_any(struct via__pool *pool)
+{
+    via_cfuture *cf;
+    pthread_mutex_lock(&pool->lock);
+    // Behind a place in the ring that is not filled yet may be jobs that were accepted long ago.
+    while ((cf = look_for_any(pool)) == NULL && !via__ring_is_empty(&pool->ring))
+        via__pool_let_submitters_go_on(pool);
     via__pool_publish_count(pool);
     pthread_mutex_unlock(&pool->lock);
     return cf;

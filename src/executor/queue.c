@@ -52,6 +52,32 @@ int via__queue_push(struct via__queue *queue, void *item)
     return 0;
 }
 
+static int add_chunk_in_front(struct via__queue *queue)
+{
+    struct via__queue_chunk *chunk = queue->spare ? queue->spare : malloc(sizeof *chunk);
+    if (!chunk)
+        return VIA_ENOMEM;
+    queue->spare = NULL;
+    chunk->next = queue->head;
+    queue->head = chunk;
+    queue->head_at = CHUNK_ITEMS;
+    return 0;
+}
+
+int via__queue_push_front(struct via__queue *queue, void *item)
+{
+    if (queue->count == 0)
+        return via__queue_push(queue, item);
+    if (queue->head_at == 0) {
+        int status = add_chunk_in_front(queue);
+        if (status < 0)
+            return status;
+    }
+    queue->head->items[--queue->head_at] = item;
+    queue->count++;
+    return 0;
+}
+
 // One empty chunk is kept, so that a queue that breathes does not allocate.
 static void drop_head(struct via__queue *queue)
 {

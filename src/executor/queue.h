@@ -19,6 +19,9 @@ struct via__queue {
 // 0 or VIA_ENOMEM.
 int via__queue_push(struct via__queue *queue, void *item);
 
+// The same, before all others.
+int via__queue_push_front(struct via__queue *queue, void *item);
+
 // Makes sure that the next push succeeds.  0 or VIA_ENOMEM.
 int via__queue_reserve(struct via__queue *queue);
 

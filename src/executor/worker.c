@@ -48,7 +48,8 @@ static void finalize(const struct via__pool *pool)
         pool->options.finalizer(pool->options.hook_arg);
 }
 
-// A function ended its thread.  What waited behind it goes back to the queue, and somebody takes its place.
+// A function ended its thread.  What waited behind it goes back to where it was, at the head of the queue,
+// and somebody takes its place.
 static void died(void *arg)
 {
     struct via__worker *self = arg;
@@ -57,9 +58,9 @@ static void died(void *arg)
     int lost_count = 0, status = 0;
     finalize(pool);
     pthread_mutex_lock(&pool->lock);
-    for (int i = 0; i < VIA__BATCH_MAX; i++) {
+    for (int i = VIA__BATCH_MAX; i-- > 0;) {
         via_cfuture *cf = via__worker_take_slot(self, i);
-        if (cf && via__queue_push(&pool->queues[VIA_PRIORITY_HIGH - via__job_priority(cf)], cf) < 0)
+        if (cf && via__queue_push_front(&pool->queues[VIA_PRIORITY_HIGH - via__job_priority(cf)], cf) < 0)
             lost[lost_count++] = cf;
     }
     via__pool_publish_count(pool);

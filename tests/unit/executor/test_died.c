@@ -67,6 +67,44 @@ TEST(what_waited_behind_the_dead_keeps_its_level)
     }
 }
 
+static int submit_younger_and_die(void *pool, void **result)
+{
+    static char word[] = "younger";
+
+    (void)result;
+    submit_level(pool, record, word, VIA_PRIORITY_HIGH);
+    pthread_exit(NULL);
+}
+
+static int submit_batch(void *arg, void **result)
+{
+    static char words[3][8] = {"first", "second", "third"};
+    struct chain *chain = arg;
+
+    (void)result;
+    if (--chain->left > 0) {
+        submit_level(chain->pool, submit_batch, chain, VIA_PRIORITY_NORMAL);
+        return 0;
+    }
+    submit_level(chain->pool, submit_younger_and_die, chain->pool, VIA_PRIORITY_HIGH);
+    for (int i = 0; i < 3; i++)
+        submit_level(chain->pool, record, words[i], VIA_PRIORITY_HIGH);
+    return 0;
+}
+
+TEST(what_waited_behind_the_dead_goes_before_what_came_later)
+{
+    for (int round = 0; round < 10; round++) {
+        struct chain chain = {pool_of(1), WARM_UP};
+
+        via_test_recorder_clear(&recorder);
+        submit_level(chain.pool, submit_batch, &chain, VIA_PRIORITY_NORMAL);
+        AWAIT(via_test_recorded(&recorder) == 4);
+        close_executor(chain.pool);
+        ASSERT_RECORD(&recorder, "first second third younger");
+    }
+}
+
 static int end_thread(void *arg, void **result)
 {
     (void)arg;
@@ -281,7 +319,8 @@ TEST(a_destructor_may_end_the_thread_of_an_inline_call)
 }
 
 TEST_MAIN("executor/died", what_waited_behind_the_dead_keeps_its_level,
-          the_least_number_of_workers_is_restored, a_pool_that_is_shut_down_is_left_to_end,
-          a_destructor_of_an_argument_may_end_the_worker, a_destructor_on_a_strand_may_end_the_worker,
-          what_a_function_failed_with_outlives_its_worker, a_callback_may_end_the_worker,
-          a_callback_may_end_the_thread_of_an_inline_call, a_destructor_may_end_the_thread_of_an_inline_call)
+          what_waited_behind_the_dead_goes_before_what_came_later, the_least_number_of_workers_is_restored,
+          a_pool_that_is_shut_down_is_left_to_end, a_destructor_of_an_argument_may_end_the_worker,
+          a_destructor_on_a_strand_may_end_the_worker, what_a_function_failed_with_outlives_its_worker,
+          a_callback_may_end_the_worker, a_callback_may_end_the_thread_of_an_inline_call,
+          a_destructor_may_end_the_thread_of_an_inline_call)

@@ -2,6 +2,8 @@
 /* What waits for a worker: bounded queues, priorities, deadlines. */
 #include "unit/executor/fixture.h"
 
+#include "executor/queue.h"
+
 #include <stdio.h>
 
 static struct via_test_recorder history = VIA_TEST_RECORDER_INITIALIZER;
@@ -414,9 +416,38 @@ TEST(cancelled_before_its_deadline_a_call_does_not_expire)
     close_executor(pool);
 }
 
-TEST_MAIN("executor/queue", a_full_queue_rejects, cancelling_a_waiting_call_makes_room,
-          a_full_queue_can_make_the_submitter_wait_for_room, a_cancelled_call_lets_a_waiting_submitter_in,
-          a_shutdown_turns_waiting_submitters_away, a_pool_that_breaks_turns_waiting_submitters_away,
+static void *number(uintptr_t value)
+{
+    return (void *)(value + 1);
+}
+
+/* What was put back comes first, wherever in its chunk the queue begins. */
+TEST(what_is_put_back_comes_first)
+{
+    for (uintptr_t taken = 0; taken <= 1200; taken += 100) {
+        struct via__queue queue = {0};
+        for (uintptr_t i = 0; i < 1300; i++)
+            ck_assert_int_eq(via__queue_push(&queue, number(i)), 0);
+        for (uintptr_t i = 0; i < taken; i++)
+            ck_assert_ptr_eq(via__queue_pop(&queue), number(i));
+        for (uintptr_t i = taken; i-- > 0;)
+            ck_assert_int_eq(via__queue_push_front(&queue, number(i)), 0);
+        ck_assert_uint_eq(queue.count, 1300);
+        for (uintptr_t i = 1300; i < 2000; i++)
+            ck_assert_int_eq(via__queue_push(&queue, number(i)), 0);
+        for (uintptr_t i = 0; i < 2000; i++)
+            ck_assert_ptr_eq(via__queue_pop(&queue), number(i));
+        ck_assert_ptr_null(via__queue_pop(&queue));
+        ck_assert_int_eq(via__queue_push_front(&queue, number(7)), 0);
+        ck_assert_ptr_eq(via__queue_pop(&queue), number(7));
+        via__queue_fini(&queue);
+    }
+}
+
+TEST_MAIN("executor/queue", what_is_put_back_comes_first, a_full_queue_rejects,
+          cancelling_a_waiting_call_makes_room, a_full_queue_can_make_the_submitter_wait_for_room,
+          a_cancelled_call_lets_a_waiting_submitter_in, a_shutdown_turns_waiting_submitters_away,
+          a_pool_that_breaks_turns_waiting_submitters_away,
           the_only_worker_waiting_for_room_in_its_own_queue_is_a_deadlock,
           a_full_queue_can_make_the_caller_run_the_call, a_call_that_its_caller_runs_is_destroyed_once,
           higher_priorities_run_first_and_equal_ones_in_order, equal_calls_start_in_the_order_they_came,

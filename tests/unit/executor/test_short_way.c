@@ -247,6 +247,44 @@ TEST(no_call_passes_one_of_its_own_thread_behind_a_gap)
     close_executor(pool);
 }
 
+static void *cancel_what_waits(void *pool)
+{
+    ck_assert_int_eq(via_executor_shutdown(pool, VIA_SHUTDOWN_CANCEL_QUEUED, via_test_bound_ns()), 0);
+    return NULL;
+}
+
+static int is_stopping(via_executor *executor)
+{
+    struct via__pool *pool = (struct via__pool *)executor;
+    pthread_mutex_lock(&pool->lock);
+    int stopping = pool->stopping;
+    pthread_mutex_unlock(&pool->lock);
+    return stopping;
+}
+
+TEST(a_shutdown_cancels_calls_behind_a_gap)
+{
+    struct via_test_gate gate = VIA_TEST_GATE_INITIALIZER;
+    struct via_test_thread thread;
+    via_executor *pool = pool_of(1);
+    via_cfuture *running = occupy(pool, &gate), *cf[3];
+    uint64_t at;
+
+    cf[0] = submit(pool, echo, NULL);
+    uintptr_t filled = unfill(pool, &at);
+    cf[1] = submit(pool, echo, NULL);
+    cf[2] = submit(pool, echo, NULL);
+    via_test_thread_start(&thread, cancel_what_waits, pool);
+    AWAIT(is_stopping(pool));
+    fill(pool, at, filled);
+    for (int i = 0; i < 3; i++)
+        finish_with(cf[i], VIA_ECANCELED);
+    via_test_gate_open(&gate);
+    finish(running);
+    via_test_thread_join(&thread);
+    via_executor_unref(pool);
+}
+
 /* Before its shutdown a pool runs what it accepted, also behind a call whose submitter takes its time. */
 TEST(a_shutdown_waits_for_calls_behind_a_gap)
 {
@@ -360,6 +398,6 @@ TEST_MAIN("executor/short_way", a_backlog_longer_than_the_ring_keeps_its_order,
           a_call_that_comes_when_the_search_for_it_ends_is_run,
           calls_that_come_while_the_last_thread_goes_are_run,
           what_comes_during_a_shutdown_is_run_or_turned_away,
-          no_call_passes_one_of_its_own_thread_behind_a_gap, a_shutdown_waits_for_calls_behind_a_gap,
-          a_call_that_comes_too_late_starts_no_thread, a_thread_does_not_end_before_it_was_woken,
-          the_peak_counts_what_came_by_the_ring)
+          no_call_passes_one_of_its_own_thread_behind_a_gap, a_shutdown_cancels_calls_behind_a_gap,
+          a_shutdown_waits_for_calls_behind_a_gap, a_call_that_comes_too_late_starts_no_thread,
+          a_thread_does_not_end_before_it_was_woken, the_peak_counts_what_came_by_the_ring)
