@@ -41,9 +41,12 @@ enum via_process_transport {
 /** What workers give up before they run calls; each is kept by the kernel against the worker itself.  Every
  *  worker gives up gaining privileges through exec. */
 enum via_sandbox {
-    VIA_SANDBOX_NO_NETWORK = 1 << 0,  /**< no new sockets but those of the local machine's file system */
-    VIA_SANDBOX_NO_EXEC = 1 << 1,     /**< no other program */
-    VIA_SANDBOX_NO_TRACE = 1 << 2,    /**< no looking into, or signalling of, other processes */
+    VIA_SANDBOX_NO_NETWORK = 1 << 0, /**< no new sockets but those of the local machine's file system */
+    VIA_SANDBOX_NO_EXEC = 1 << 1,    /**< no other program */
+    /** No looking into, or signalling of, other processes.  On a kernel without Landlock (before 5.13, or
+     *  where it is off) the memory of the user's processes that can be traced at all stays within reach
+     *  through /proc/PID/mem, the program's too unless it is not dumpable (PR_SET_DUMPABLE). */
+    VIA_SANDBOX_NO_TRACE = 1 << 2,
     VIA_SANDBOX_READ_ONLY = 1 << 3,   /**< no change of the file system, but below `writable_paths` */
     VIA_SANDBOX_NO_FILES = 1 << 4,    /**< no opening of files, but below the paths that are given */
     VIA_SANDBOX_STRICT = (1 << 5) - 1 /**< all of these */
