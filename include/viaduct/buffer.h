@@ -46,7 +46,8 @@ VIA_BEGIN_C
  * @param bytes its length in bytes; at most 2^40.
  * @param flags enum via_buffer_flags, or'ed.
  * @param buffer receives it; untouched on failure.
- * @return 0; VIA_EINVAL; VIA_ENOMEM; VIA_EAGAIN if the system refused a descriptor.
+ * @return 0; VIA_EINVAL; VIA_ENOMEM; VIA_EAGAIN if the system refused a descriptor; VIA_ENOTSUP if it has or
+ *         allows no memory files that can be sealed (memfd_create()).
  */
 VIA_PUBLIC int via_buffer_new(via_executor *executor, size_t bytes, unsigned flags, via_buffer **buffer);
 

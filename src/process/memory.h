@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Memory files: memory behind a descriptor, which can be sealed and shown to other processes. */
+/*
+ * Memory files: memory behind a descriptor, which can be sealed and shown to other processes.
+ *
+ * A file in /dev/shm without a name would not do where there are none: without seals whoever has it can
+ * shorten it at any time, and then whoever reads it, the program, dies of SIGBUS.
+ */
 #ifndef VIADUCT_PROCESS_MEMORY_H
 #define VIADUCT_PROCESS_MEMORY_H
 
