@@ -131,8 +131,8 @@ static void enter_table(struct via__process_worker *worker)
     via__process_watch(worker);
 }
 
-// The program has used up its descriptors or its memory, or the zygote has many requests to read, which may
-// pass and says nothing of the workers.
+// The program has used up its descriptors, or the zygote has many requests to read, which may pass and says
+// nothing of the workers.
 static void try_again_later(struct via__process_pool *pool)
 {
     pool->birth_ns = via_now_ns() + via__process_back_off(1);
@@ -170,13 +170,13 @@ int via__process_bear(struct via__process_pool *pool)
         return VIA_EAGAIN; // the timer comes back to it
     struct via__process_worker *worker = new_worker(pool, slot);
     if (!worker) {
-        try_again_later(pool);
+        birth_refused(pool, VIA_ENOMEM);
         return VIA_ENOMEM;
     }
     int status = ask(worker);
     if (status < 0) {
         free_worker(worker);
-        if (status == VIA_EAGAIN || status == VIA_ENOMEM || status == -EMFILE || status == -ENFILE)
+        if (status == VIA_EAGAIN || status == -EMFILE || status == -ENFILE)
             try_again_later(pool);
         else if (status == VIA_ENOMEM)
             birth_refused(pool, status);
