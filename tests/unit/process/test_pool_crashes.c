@@ -261,6 +261,33 @@ TEST(what_a_wild_writer_leaves_is_found_out)
     }
 }
 
+/* Overwrites the head of its answer, where that is built, with lengths that cannot be. */
+static int scribble(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)in;
+    (void)bytes;
+    char *out = via_bytes_out(call, 8);
+    if (!out)
+        return VIA_ENOMEM;
+    memset(out - offsetof(struct via__answer, out), 0xff, offsetof(struct via__answer, out));
+    return 0;
+}
+
+TEST(an_answer_with_lengths_that_cannot_be_aborts_nothing)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        via_cfuture *cf = submit(pool, scribble, NULL, 0);
+        struct via_outcome outcome = wait_outcome(cf);
+        ck_assert_int_eq(outcome.status, VIA_ECORRUPT);
+        ck_assert_ptr_nonnull(strstr(outcome.message, "because it overwrote what it shares"));
+        ck_assert_int_ne(outcome.process->signal, SIGABRT);
+        via_cfuture_unref(cf);
+        close_pool(pool);
+    }
+}
+
 TEST(a_wild_writer_fails_all_that_it_was_given_and_nothing_runs_again)
 {
     enum { CALLS = 4 };
@@ -630,6 +657,7 @@ PROCESS_TEST_MAIN("process/pool_crashes", a_crash_tells_the_function_and_what_th
                   answers_of_a_dead_worker_count_and_what_it_had_not_started_goes_on,
                   a_call_whose_workers_died_three_times_before_it_started_is_run_alone,
                   what_a_wild_writer_leaves_is_found_out,
+                  an_answer_with_lengths_that_cannot_be_aborts_nothing,
                   a_wild_writer_fails_all_that_it_was_given_and_nothing_runs_again,
                   a_timeout_is_not_tried_again, calls_without_a_timeout_have_the_pools,
                   a_sigkill_from_nowhere_is_laid_to_want_of_memory_only_if_the_kernel_counted_one,
