@@ -181,6 +181,11 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * unless via_call::retries allows it.  When the system refuses every worker process for a while, the calls
  * that wait end with VIA_EAGAIN or VIA_ENOMEM, and the pool goes on trying.
  *
+ * Environment, directory, credentials, standard output and error of the workers are the program's of when the
+ * helper process was started: now, or later if it had to be started again.  Standard input is /dev/null, and
+ * no signal is blocked or handled, but SIGTTOU and SIGTTIN are ignored.  What a function prints to stdout is
+ * written when its call is over, whole lines at once.  Workers end by _exit(): no exit handler runs.
+ *
  * A text of via_fail() is cut after 168 bytes.  What a function changes in its process, as its directory or
  * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) fails with
  * VIA_EEXITED, as on a thread pool, and its process ends.  In a process that it forks a function should not

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -98,7 +99,15 @@ static void keep_descriptors(void)
     }
 }
 
-// Before the program's own constructors, which may start processes.
+// Copies are not in the foreground of the program's terminal.  That must not stop them when they write, which
+// somebody would wait for.
+static void heed_no_terminal(void)
+{
+    signal(SIGTTOU, SIG_IGN);
+    signal(SIGTTIN, SIG_IGN);
+}
+
+// Before the program's own constructors, which may start processes and print.
 __attribute__((constructor(101))) static void take_mark(void)
 {
     const char *value = getenv(MARK_NAME);
@@ -109,8 +118,10 @@ __attribute__((constructor(101))) static void take_mark(void)
     else if (has_mark(value, VIA__COPY_WORKER))
         marked = VIA__COPY_WORKER;
     unsetenv(MARK_NAME);
-    if (marked)
+    if (marked) {
         keep_descriptors();
+        heed_no_terminal();
+    }
 }
 
 // ---- entering ----

@@ -15,6 +15,9 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#if HAVE___FPENDING
+#include <stdio_ext.h>
+#endif
 
 #include <viaduct/error.h>
 #include <viaduct/time.h>
@@ -317,9 +320,21 @@ _Noreturn static void cannot_begin(const char *what)
     _exit(EXIT_NOT_SET_UP);
 }
 
+// The rest of a line that the function has printed.  A worker may be killed as soon as it has answered, and
+// what it had not written by then would be lost; lines are written at once, see set_up().
+static void write_out(void)
+{
+#if HAVE___FPENDING
+    if (__fpending(stdout) == 0)
+        return;
+#endif
+    fflush(stdout);
+}
+
 static void set_up(const struct via__birth *birth)
 {
     struct via__why why = {{0}};
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     self.config = birth->config;
     self.control = birth->control;
     self.statm_fd = -1;
@@ -352,6 +367,7 @@ _Noreturn static void work(const struct via__birth *birth)
         default:
             handle_end();
         }
+        write_out();
         via__pantry_rest(self.pantry);
         if (via__port_send(self.port) < 0)
             break;
