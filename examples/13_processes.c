@@ -25,7 +25,7 @@ static int main_task(void *pool, void **result)
         struct via_outcome outcome = {0};
         struct via_call call = VIA_CALL_BYTES(halve, &number, sizeof number);
         int rc = via_await_in_executor(pool, &call, &outcome);
-        if (rc == 0)
+        if (rc == 0 && outcome.bytes == sizeof(int)) /* it comes from another process */
             printf("half of %d is %d\n", number, *(int *)outcome.value);
         else
             printf("half of %d: %s\n", number, via_status_text(rc));

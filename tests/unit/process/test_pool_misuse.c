@@ -140,6 +140,8 @@ TEST(what_processes_cannot_do_is_refused)
     ck_assert_int_eq(refused_call(pool, &call), VIA_EINVAL);
     call = VIA_CALL_BYTES(do_nothing, NULL, 5);
     ck_assert_int_eq(refused_call(pool, &call), VIA_EINVAL);
+    call = VIA_CALL_BUFFER(do_nothing, NULL);
+    ck_assert_int_eq(refused_call(pool, &call), VIA_EINVAL);
     call = VIA_CALL_BYTES(do_nothing, NULL, 0);
     call.timeout_ns = -1;
     ck_assert_int_eq(refused_call(pool, &call), VIA_EINVAL);
