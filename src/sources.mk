@@ -192,6 +192,7 @@ libviaduct_process_la_SOURCES = \
   src/process/numbers.c \
   src/process/numbers.h \
   src/process/nursery.c \
+  src/process/options.c \
   src/process/pantry.c \
   src/process/pantry.h \
   src/process/payload.h \

@@ -271,6 +271,9 @@ int via__process_copy_in(via_executor *executor, const void *in, size_t bytes, v
 
 void via__process_lock(struct via__process_pool *pool);
 
+// Whether a pool can be made so: 0, or a negative status and a text.
+int via__process_check_options(const struct via_process_pool_options *options, struct via__why *why);
+
 // Opens the lock and completes what is done.
 void via__process_unlock(struct via__process_pool *pool);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* Process pools: their options, how they are made, freed and asked.  The design is at the head of pool.h. */
+/* Process pools: how they are made, freed and asked.  The design is at the head of pool.h. */
 #include <config.h>
 
 #include <errno.h>
@@ -20,93 +20,15 @@
 #include "base/log.h"
 #include "base/role.h"
 #include "base/thread.h"
-#include "process/confine.h"
 #include "process/enter.h"
 #include "process/pool.h"
 
-#define MOST_WORKERS 4096
 #define CACHE_BYTES  ((size_t)64 << 20)
 #define LINGER_NS    (20 * VIA_US)
 #define MEMORY_FILES "memory files (memfd_create)"
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER; // guards `all`; comes before any pool's lock
 static struct via__list all = {&all, &all};
-
-void via_process_pool_options_init(struct via_process_pool_options *options)
-{
-    if (!options)
-        return;
-    *options = (struct via_process_pool_options){.max_workers = via__cpu_count(),
-                                                 .idle_timeout_ns = 10 * VIA_S,
-                                                 .max_in_bytes = (size_t)1 << 30,
-                                                 .max_out_bytes = (size_t)64 << 20,
-                                                 .prefetch_max = 64,
-                                                 .linger_ns = VIA_LINGER_AUTO,
-                                                 .start_timeout_ns = 10 * VIA_S,
-                                                 .exit_timeout_ns = 2 * VIA_S};
-}
-
-// Each gives the name of the first option that is out of range, or NULL.
-static const char *wrong_number(const struct via_process_pool_options *options)
-{
-    if (options->max_workers < 1 || options->max_workers > MOST_WORKERS)
-        return "max_workers";
-    if (options->min_workers < 0 || options->min_workers > options->max_workers)
-        return "min_workers";
-    if (options->when_full < VIA_FULL_REJECT || options->when_full > VIA_FULL_BLOCK)
-        return "when_full";
-    if (options->prefetch_max < 1 || options->prefetch_max > VIA__CHANNEL_SLOTS - 2)
-        return "prefetch_max";
-    if (options->transport < VIA_TRANSPORT_AUTO || options->transport > VIA_TRANSPORT_SOCKET)
-        return "transport";
-    if (options->sandbox & ~(unsigned)VIA_SANDBOX_STRICT)
-        return "sandbox";
-    if (options->initializer_in_bytes && !options->initializer_in)
-        return "initializer_in";
-    if (!options->max_in_bytes || options->max_in_bytes >> 40)
-        return "max_in_bytes";
-    return options->max_out_bytes >> 40 ? "max_out_bytes" : NULL;
-}
-
-static const char *wrong_time(const struct via_process_pool_options *options)
-{
-    const struct {
-        const char *name;
-        int64_t ns, least_ns;
-    } times[] = {
-        {"idle_timeout_ns", options->idle_timeout_ns, 0},
-        {"call_timeout_ns", options->call_timeout_ns, 0},
-        {"cancel_grace_ns", options->cancel_grace_ns, 0},
-        {"max_worker_age_ns", options->max_worker_age_ns, 0},
-        {"linger_ns", options->linger_ns, VIA_LINGER_AUTO},
-        {"serve_linger_ns", options->serve_linger_ns, 0},
-        {"start_timeout_ns", options->start_timeout_ns, 1},
-        {"exit_timeout_ns", options->exit_timeout_ns, 0},
-        {"limits.cpu_ns", options->limits.cpu_ns, 0},
-        {"limits.call_cpu_ns", options->limits.call_cpu_ns, 0},
-    };
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++)
-        if (times[i].ns < times[i].least_ns)
-            return times[i].name;
-    return NULL;
-}
-
-static int check_options(const struct via_process_pool_options *options, struct via__why *why)
-{
-    const char *wrong = wrong_number(options);
-    if (!wrong)
-        wrong = wrong_time(options);
-    if (wrong)
-        return via__why(why, VIA_EINVAL, "the option %s is out of range", wrong);
-    if (options->transport == VIA_TRANSPORT_SHARED && !via__channel_can_share())
-        return via__why(why, VIA_ENOTSUP, "this system does not have sealed shared memory");
-    int status = options->loop ? via__loop_check(options->loop) : 0;
-    if (status < 0)
-        return via__why(why, status, "the loop cannot serve: %s", via_status_text(status));
-    if (options->loop && !via__loop_is_served_here(options->loop) && via__role.loop)
-        return via__why(why, VIA_EFOREIGN, "the loop belongs to another thread");
-    return via__confine_check(options, why);
-}
 
 // ---- forks ----
 
@@ -395,7 +317,7 @@ static int make(const struct via_process_pool_options *options, via_executor **e
     if (status == 0)
         status = via__enter_check(why);
     if (status == 0)
-        status = check_options(options, why);
+        status = via__process_check_options(options, why);
     if (status < 0)
         return status;
     struct via__process_pool *pool = new_pool(options);

@@ -63,6 +63,42 @@ TEST(numbers_and_times_out_of_range_are_refused)
     ck_assert_int_eq(refuses(&bad), VIA_EINVAL);
 }
 
+/* What is said of options that are refused. */
+static void says(const struct via_process_pool_options *options, const char *expected)
+{
+    char why[256] = "";
+    struct via_process_pool_options copy = *options;
+    via_executor *pool = NULL;
+    copy.why = why;
+    copy.why_bytes = sizeof why;
+    ck_assert_int_eq(via_process_pool_new(&copy, &pool), VIA_EINVAL);
+    ck_assert_str_eq(why, expected);
+}
+
+TEST(the_option_that_is_out_of_range_is_named)
+{
+    struct via_process_pool_options good = pool_options(2), bad = {0};
+    says(&bad, "the options lack their defaults: start from via_process_pool_options_init()");
+    bad = good;
+    bad.max_workers = 0;
+    says(&bad, "max_workers is 0, and has to be from 1 to 4096");
+    bad = good;
+    bad.min_workers = 3;
+    says(&bad, "min_workers is 3, and has to be from 0 to 2");
+    bad = good;
+    bad.limits.cpu_ns = -1;
+    says(&bad, "limits.cpu_ns is -1, and has to be at least 0");
+    bad = good;
+    bad.max_out_bytes = SIZE_MAX;
+    says(&bad, "max_out_bytes is 9223372036854775807, and has to be from 0 to 1099511627775");
+    bad = good;
+    bad.sandbox = 1u << 30;
+    says(&bad, "sandbox has the unknown flags 0x40000000");
+    bad = good;
+    bad.initializer_in_bytes = 3;
+    says(&bad, "initializer_in is NULL, and initializer_in_bytes is not 0");
+}
+
 TEST(the_largest_numbers_are_taken)
 {
     struct via_process_pool_options options = pool_options(4096);
@@ -513,8 +549,8 @@ TEST(a_function_in_a_worker_may_use_threads)
 }
 
 PROCESS_TEST_MAIN("process/pool_misuse", numbers_and_times_out_of_range_are_refused,
-                  the_largest_numbers_are_taken, an_executor_that_is_no_process_pool_is_refused,
-                  what_processes_cannot_do_is_refused,
+                  the_option_that_is_out_of_range_is_named, the_largest_numbers_are_taken,
+                  an_executor_that_is_no_process_pool_is_refused, what_processes_cannot_do_is_refused,
                   what_threads_cannot_do_is_refused_and_the_rest_is_the_same,
                   the_same_function_meets_the_same_gate_in_a_thread,
                   code_that_no_file_holds_is_refused_with_a_reason,
