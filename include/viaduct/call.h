@@ -165,8 +165,8 @@ static inline struct via_call via_call_bytes(via_bytes_fn fn, const void *in, si
  * - Origin: Viaduct.
  *
  * @param fn the function.
- * @param buffer its input, all of it.  NULL makes a call that is refused with VIA_EINVAL, so that the error of
- *        a via_buffer_new() that was not looked at is not lost.
+ * @param buffer its input, all of it.  NULL makes a call that is refused with VIA_EINVAL, so that the error
+ * of a via_buffer_new() that was not looked at is not lost.
  * @return a call with every option at its default.
  */
 static inline struct via_call via_call_buffer(via_bytes_fn fn, via_buffer *buffer)
