@@ -57,7 +57,8 @@ enum via_sandbox {
 
 /** What a worker may use; 0 leaves a limit as it is in the program, but for `core_bytes`. */
 struct via_process_limits {
-    uint64_t data_bytes; /**< heap and other private memory; above it malloc() fails in the worker */
+    uint64_t data_bytes; /**< heap and other private memory; above it malloc() fails in the worker.  Memory
+                            that it shares, as a large answer, is not counted: see `max_out_bytes` */
     int64_t cpu_ns;      /**< CPU time of a worker in all, rounded up to seconds; then it is killed */
     int64_t call_cpu_ns; /**< CPU time of each call; then its worker is killed (VIA_ETIMEDOUT) */
     uint64_t core_bytes; /**< size of a core file; the default, 0, leaves none */
@@ -136,8 +137,9 @@ VIA_PUBLIC void via_process_enter(void);
 /**
  * Gives a function a name by which workers find it, instead of by its place in its object file.
  *
- * For workers that are not the same build of the program.  Called in the program and, before
- * via_process_enter(), in the worker, with the same name in both.
+ * For a function whose place in the program says nothing about where it is in a worker, as in an object that
+ * is made anew by each process.  Workers are always started from the program's own file.  Called in the
+ * program and, before via_process_enter(), in the worker, with the same name in both.
  *
  * - Ownership: borrows `name` for ever.
  * - Threads: any, before the function is first called in a pool.
@@ -219,7 +221,8 @@ VIA_PUBLIC int via_process_pool_new(const struct via_process_pool_options *optio
 /**
  * Ends every worker of a pool at once, with what it runs.
  *
- * Running calls fail with VIA_ECRASHED; calls that have not started stay queued and go on in new workers.
+ * Running calls fail with VIA_ECRASHED, but those that via_call::retries allows to start again do so; calls
+ * that have not started stay queued.  Both go on in new workers.
  *
  * - Ownership: nothing changes hands.
  * - Threads: any.
@@ -246,7 +249,8 @@ struct via_process_pool_stats {
     uint64_t helper_restarts; /**< how often the helper process had to be started again */
     size_t unkillable;        /**< workers that were killed and have not died */
     size_t queued_bytes;      /**< input that waits, in bytes */
-    size_t shared_bytes;      /**< memory held for large inputs and answers, in bytes */
+    size_t shared_bytes;      /**< memory of buffers for inputs, in bytes, with up to 64 MiB that are kept
+                                 for the next ones; answers are in memory of the workers, and not counted */
     int transport;            /**< the enum via_process_transport in use */
 };
 

@@ -87,11 +87,13 @@ static void describe_end(const struct via__process_worker *worker, int status, i
 char *via__process_obituary(struct via__pcall *call, const struct via__process_worker *worker, int status,
                             int probably_oom)
 {
-    char function[300], end[200], *text;
+    char function[300], end[200], tries[40] = "", *text;
     describe_function(call, function, sizeof function);
     describe_end(worker, status, probably_oom, end, sizeof end);
-    int written = asprintf(&text, "worker process %ld %s while it ran %s%s", (long)worker->pid, end, function,
-                           worker->is_unkillable ? "; it was killed and has not died" : "");
+    if (call->tries > 1)
+        snprintf(tries, sizeof tries, ", the last of %d tries", call->tries);
+    int written = asprintf(&text, "worker process %ld %s while it ran %s%s%s", (long)worker->pid, end,
+                           function, tries, worker->is_unkillable ? "; it was killed and has not died" : "");
     return written < 0 ? NULL : text;
 }
 

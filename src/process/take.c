@@ -37,6 +37,16 @@ static char *text_of(const struct via__answer *answer)
                                                : NULL;
 }
 
+// What the pool says of dead workers a function can return as well.  Only the text tells that it has.
+static char *text_of_own(int status)
+{
+    char text[80];
+    if (status != VIA_ECRASHED && status != VIA_ECORRUPT && status != VIA_ETIMEDOUT && status != VIA_EBROKEN)
+        return NULL;
+    snprintf(text, sizeof text, "the function itself has returned %s", via_status_name(status));
+    return strdup(text);
+}
+
 // Copies or shows what the function has answered.  0, VIA_ENOMEM or VIA_ECORRUPT.
 static int take_value(struct via__process_worker *worker, const struct via__answer *answer,
                       struct via__answer_of_call *to)
@@ -102,6 +112,8 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
         via__process_return(pool, call); // or it ends there, if that was asked
         return 0;
     }
+    if (got.status < 0 && !got.message)
+        got.message = text_of_own(got.status);
     call->tries++;
     call->outcome = VIA__PCALL_ANSWERED;
     call->answer = got;

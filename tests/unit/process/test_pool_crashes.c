@@ -155,6 +155,49 @@ TEST(a_crash_tells_the_function_and_what_the_worker_has_used)
     close_pool(pool);
 }
 
+TEST(a_crash_after_retries_tells_the_tries)
+{
+    via_executor *pool = open_pool(1);
+    int number = 1;
+    struct via_call call = VIA_CALL_BYTES(crash_if, &number, sizeof number);
+    call.retries = 2;
+    via_cfuture *cf = submit_call(pool, &call);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_ECRASHED);
+    ck_assert_ptr_nonnull(strstr(outcome.message, ", the last of 3 tries"));
+    via_cfuture_unref(cf);
+    close_pool(pool);
+}
+
+/* Returns the status that is its input. */
+static int return_status(via_bytes_call *call, const void *in, size_t bytes)
+{
+    int status;
+    (void)call;
+    (void)bytes;
+    memcpy(&status, in, sizeof status);
+    return status;
+}
+
+TEST(a_function_that_returns_the_status_of_a_crash_is_told_apart_from_one)
+{
+    static const int statuses[] = {VIA_ECRASHED, VIA_ECORRUPT, VIA_ETIMEDOUT, VIA_EBROKEN};
+    via_executor *pool = open_pool(1);
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        char expected[80];
+        via_cfuture *cf = submit(pool, return_status, &statuses[i], sizeof statuses[i]);
+        struct via_outcome outcome = wait_outcome(cf);
+        snprintf(expected, sizeof expected, "the function itself has returned %s",
+                 via_status_name(statuses[i]));
+        ck_assert_int_eq(outcome.status, statuses[i]);
+        ck_assert_str_eq(outcome.message, expected);
+        ck_assert_ptr_null(outcome.process);
+        via_cfuture_unref(cf);
+    }
+    ck_assert_uint_eq(process_stats(pool).crashed, 0);
+    close_pool(pool);
+}
+
 /* Nine calls are with one worker, which answers five and dies in the sixth before anything is read. */
 TEST(answers_of_a_dead_worker_count_and_what_it_had_not_started_goes_on)
 {
@@ -654,6 +697,8 @@ TEST(an_idle_pool_whose_helper_process_ended_serves_again)
 }
 
 PROCESS_TEST_MAIN("process/pool_crashes", a_crash_tells_the_function_and_what_the_worker_has_used,
+                  a_crash_after_retries_tells_the_tries,
+                  a_function_that_returns_the_status_of_a_crash_is_told_apart_from_one,
                   answers_of_a_dead_worker_count_and_what_it_had_not_started_goes_on,
                   a_call_whose_workers_died_three_times_before_it_started_is_run_alone,
                   what_a_wild_writer_leaves_is_found_out,
