@@ -273,7 +273,7 @@ int via__process_order(struct via__process_worker *worker, enum via__order_kind 
     order->flags = in ? VIA__ORDER_IN_BUFFER : 0;
     order->in_bytes = in ? in->bytes : 0;
     order->buffer = in ? via__buffer_number(in) : 0;
-    order->out_max = 0;
+    order->out_max = pool->options.max_out_bytes; // the answer is dropped, but the function may make one
     order->cpu_ns = 0;
     if (is_new)
         via__channel_knock(worker->channel);

@@ -284,6 +284,16 @@ static void handle_call(void)
         answer_text(VIA__ANSWER_REFUSED, VIA_ECANCELED, NULL);
 }
 
+// What an initializer or finalizer has answered goes nowhere.
+static void drop_answer(void)
+{
+    if (self.answer->status != 0)
+        return;
+    if (self.answer->flags & VIA__ANSWER_OUT_BUFFER)
+        via__pantry_give_back(self.pantry, self.out_buffer);
+    clear(self.answer);
+}
+
 // The initializer, if there is one; and then the sandbox is shut.
 static void handle_init(void)
 {
@@ -293,6 +303,7 @@ static void handle_init(void)
         handle_call();
     else if (via__port_begin(self.port))
         clear(self.answer);
+    drop_answer();
     if (self.answer->status != 0)
         return;
     // Plugins are loaded while their files can be opened.
@@ -308,6 +319,9 @@ _Noreturn static void handle_end(void)
 {
     if (self.order->function)
         handle_call();
+    else
+        clear(self.answer);
+    drop_answer();
     (void)via__port_send(self.port);
     fflush(NULL);
     _exit(0);

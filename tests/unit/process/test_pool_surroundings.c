@@ -202,7 +202,48 @@ TEST(directory_and_environment_are_those_of_when_the_helper_process_started)
     free(home);
 }
 
+/* ---- initializers and finalizers ---- */
+
+/* Answers with so many bytes. */
+static int answer(via_bytes_call *call, const void *in, size_t bytes)
+{
+    size_t wanted = 100000;
+    if (bytes == sizeof wanted)
+        memcpy(&wanted, in, sizeof wanted);
+    void *out = via_bytes_out(call, wanted);
+    if (!out)
+        return via_fail(1, "no room for the answer");
+    memset(out, 'a', wanted);
+    return 0;
+}
+
+TEST(an_initializer_and_a_finalizer_may_answer_like_any_function)
+{
+    static const size_t sizes[] = {0, 8, 100000};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        EACH_TRANSPORT(transport)
+        {
+            struct via_process_pool_options options = pool_options(1);
+            options.transport = transport;
+            options.initializer = options.finalizer = answer;
+            options.initializer_in = &sizes[i];
+            options.initializer_in_bytes = sizeof sizes[i];
+            via_executor *pool = open_with(&options);
+            via_cfuture *cf = submit(pool, answer, &sizes[i], sizeof sizes[i]);
+            struct via_outcome outcome = wait_outcome(cf);
+            ck_assert_int_eq(outcome.status, 0);
+            ck_assert_uint_eq(outcome.bytes, sizes[i]);
+            via_cfuture_unref(cf);
+            ck_assert_int_eq(via_executor_shutdown(pool, 0, via_test_bound_ns()), 0);
+            ck_assert_uint_eq(process_stats(pool).corrupt, 0);
+            ck_assert_uint_eq(process_stats(pool).started, 1);
+            via_executor_unref(pool);
+        }
+    }
+}
+
 PROCESS_TEST_MAIN("process/pool_surroundings", what_a_function_has_printed_is_there_when_its_call_is_over,
                   lines_printed_before_a_crash_are_there, standard_input_is_at_its_end,
                   a_terminal_that_stops_what_writes_in_the_background_stops_no_worker,
+                  an_initializer_and_a_finalizer_may_answer_like_any_function,
                   directory_and_environment_are_those_of_when_the_helper_process_started)
