@@ -206,6 +206,11 @@ static int cannot_start(int error, struct via__why *why)
         return via__why(why, VIA_EAGAIN, "the system refused a descriptor: %s", strerror(error));
     ssize_t bytes = readlink(honest_exe(), exe, sizeof exe - 1);
     exe[bytes > 0 ? bytes : 0] = '\0';
+    if (error == EACCES)
+        return via__why(why, VIA_ESETUP,
+                        "the program's file %s may be executed, but not be read, which it has to be to find "
+                        "functions in it again: allow that (chmod +r)",
+                        exe);
     return via__why(why, VIA_ESETUP,
                     "/proc/self/exe is %s, which is not this program, so it cannot be started again: was it "
                     "started through a loader (ld.so), valgrind or an emulator? Start the program itself",

@@ -27,6 +27,9 @@
 
 #define LINE_ADVICE "via_process_enter() has to be the first thing that main() calls, on every path"
 
+// What the loader exits with.
+#define EXIT_NOT_LOADED 127
+
 // How long a copy may take to be gone when it has closed its control socket.
 #define GONE_NS VIA_S
 
@@ -157,6 +160,12 @@ static int ended_early(struct via__zygote *zygote, int64_t deadline_ns, struct v
         return via__why(why, VIA_ESETUP,
                         "a worker process was killed by signal %d before the handshake; " LINE_ADVICE,
                         WTERMSIG(wait_status));
+    if (WEXITSTATUS(wait_status) == EXIT_NOT_LOADED)
+        return via__why(why, VIA_ESETUP,
+                        "a worker process exited with status %d before the handshake: most likely the loader "
+                        "did not find a library; has the program changed its environment "
+                        "(LD_LIBRARY_PATH)?",
+                        EXIT_NOT_LOADED);
     return via__why(why, VIA_ESETUP,
                     "a worker process exited with status %d before the handshake; " LINE_ADVICE,
                     WEXITSTATUS(wait_status));

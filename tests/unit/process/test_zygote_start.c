@@ -20,6 +20,8 @@ static void make_mistake(const char *mistake)
     pthread_t thread;
     if (strcmp(mistake, "exit") == 0)
         _exit(2);
+    if (strcmp(mistake, "load") == 0)
+        _exit(127); /* as the loader does */
     if (strcmp(mistake, "crash") == 0)
         die_of(SIGSEGV);
     if (strcmp(mistake, "hang") == 0)
@@ -68,6 +70,14 @@ TEST(a_copy_that_exits_first)
         "exit", VIA_ESETUP,
         "a worker process exited with status 2 before the handshake; via_process_enter() has to be the first "
         "thing that main() calls, on every path");
+}
+
+TEST(a_copy_that_is_not_loaded)
+{
+    says(
+        "load", VIA_ESETUP,
+        "a worker process exited with status 127 before the handshake: most likely the loader did not find a "
+        "library; has the program changed its environment (LD_LIBRARY_PATH)?");
 }
 
 TEST(a_copy_that_crashes_first)
@@ -264,6 +274,7 @@ TEST(the_starting_threads_cpus_do_not_matter)
 int main(void)
 {
     const TTest *const tests[] = {a_copy_that_exits_first,
+                                  a_copy_that_is_not_loaded,
                                   a_copy_that_crashes_first,
                                   a_copy_that_never_comes_to_the_line,
                                   a_copy_that_closes_what_it_was_given,
