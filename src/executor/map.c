@@ -153,9 +153,11 @@ static char *tell_whole(const struct via__chunk *chunk, const struct via_outcome
     char *text = NULL;
     if (chunk->count == 1 || whole->status == VIA_ECANCELED)
         return NULL;
-    if (asprintf(&text, "%s (item %zu of %zu that were given to a worker together)",
-                 whole->message ? whole->message : via_status_text(whole->status), chunk->given + 1,
-                 chunk->count) < 0)
+    if (asprintf(
+            &text,
+            "%s (this is item %zu of %zu that were given to a worker together: any of them may be to blame)",
+            whole->message ? whole->message : via_status_text(whole->status), chunk->given + 1,
+            chunk->count) < 0)
         return NULL;
     return text;
 }
