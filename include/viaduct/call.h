@@ -82,7 +82,8 @@ struct via_call {
      *  negative one is refused. */
     int64_t deadline_ns;
     /** Called in the cancelling thread when the running call is cancelled, never before the function was
-     *  entered nor after it returned: sqlite3_interrupt(), PQcancel(), a write to a pipe. */
+     *  entered nor after it returned: sqlite3_interrupt(), PQcancel(), a write to a pipe.  Process pools
+     *  refuse it: VIA_ENOTSUP. */
     void (*cancel)(void *cancel_arg);
     void *cancel_arg; /**< passed to `cancel`; borrowed while the call runs */
     const char *name; /**< for reports; borrowed until the call is done; NULL for none */
@@ -93,7 +94,8 @@ struct via_call {
      *  VIA_ETIMEDOUT.  0 for no limit.  Other executors cannot end a function: VIA_ENOTSUP. */
     int64_t timeout_ns;
     /** How often the call may be started again if its worker process crashes: for functions that may run
-     *  twice.  A timeout or an overwritten answer is never tried again.  0, the default, for never. */
+     *  twice.  A timeout or an overwritten answer is never tried again.  0, the default, for never; else
+     * executors other than process pools refuse the call: VIA_ENOTSUP. */
     int retries;
 };
 

@@ -129,6 +129,11 @@ VIA_PUBLIC via_executor *via_executor_unref(via_executor *executor);
 /**
  * Submits a call.
  *
+ * What a call may ask for depends on the executor; what it lacks is VIA_ENOTSUP, nothing is ignored.  Threads
+ * run both kinds of calls, with every field but via_call::timeout_ns and via_call::retries, for which a
+ * process is needed.  Process pools run bytes calls only, and neither via_call::cancel nor
+ * VIA_CALL_INTERRUPTIBLE, which reach into the program.  So a call for either sets none of these four.
+ *
  * - Ownership: takes the call's payload, also on failure: `destroy` is then called before this returns.
  *   Gives a reference to the future.
  * - Threads: any.
@@ -140,12 +145,12 @@ VIA_PUBLIC via_executor *via_executor_unref(via_executor *executor);
  * @param call what to run; copied.
  * @param cf receives the future; untouched on failure; NULL if nobody wants to know the outcome.
  * @return 0; VIA_EINVAL for a NULL executor, call or function, an unknown kind, flag or priority, a negative
- *         deadline, a freed buffer, or an abandonable call that does not own what it touches; VIA_ENOTSUP
- *         if the executor cannot run this kind of call, or for VIA_CALL_INTERRUPTIBLE without
- *         via_thread_interrupt_enable(); VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN;
- *         VIA_EAGAIN if there is no worker and none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the
- *         deadline has passed; VIA_EDEADLK if waiting for room could last for ever; VIA_EFORKED; from an
- *         executor of one's own what its `submit` returns.
+ *         deadline, timeout or number of retries, a freed buffer, or an abandonable call that does not own
+ * what it touches; VIA_ENOTSUP if the executor cannot run such a call (see above), or for
+ * VIA_CALL_INTERRUPTIBLE without via_thread_interrupt_enable(); VIA_EMSGSIZE if the input is longer than a
+ * process pool takes; VIA_EBUSY if its queue is full; VIA_ESHUTDOWN; VIA_EBROKEN; VIA_EAGAIN if there is no
+ * worker and none could be started; VIA_ENOMEM; VIA_ETIMEDOUT if the deadline has passed; VIA_EDEADLK if
+ * waiting for room could last for ever; VIA_EFORKED; from an executor of one's own what its `submit` returns.
  */
 VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call *call, via_cfuture **cf);
 
@@ -157,7 +162,8 @@ VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call
  * expired is not, also when it was not given back yet.
  *
  * - Ownership: borrows `executor`.
- * - Threads: any but a loop's thread with a timeout above 0 (see via_loop_shutdown_default_executor()).
+ * - Threads: any but a loop's thread with a timeout above 0: there call it in another, as with
+ *   via_await_to_thread(); see also via_loop_shutdown_default_executor().
  * - Blocks: up to `timeout_ns`.
  * - Cancel: with VIA_SHUTDOWN_CANCEL_QUEUED and VIA_SHUTDOWN_CANCEL_RUNNING it cancels.
  * - Origin: concurrent.futures `Executor.shutdown`; deadline and list are Viaduct's.

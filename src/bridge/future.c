@@ -41,8 +41,13 @@ static const char *advice(int status)
         FAILED_MAP(ADVICE)
 #undef ADVICE
     case VIA_ENOTSUP:
-        return "the executor cannot run such a call: use another kind of executor or of call, and for "
-               "VIA_CALL_INTERRUPTIBLE call via_thread_interrupt_enable() first";
+        return "the executor cannot run such a call: only process pools have via_call::timeout_ns and "
+               "retries; only threads have pointer calls, via_call::cancel and VIA_CALL_INTERRUPTIBLE, for "
+               "which via_thread_interrupt_enable() comes first";
+    case VIA_EMSGSIZE:
+        return "the input is longer than via_process_pool_options::max_in_bytes";
+    case VIA_ETIMEDOUT:
+        return "the deadline of the call (via_call::deadline_ns) had passed when it was submitted";
     case VIA_EBUSY:
         return "the executor's queue is full: wait until a call is done, or allow for a longer one";
     case VIA_ESHUTDOWN:

@@ -35,7 +35,7 @@ static void expire_if_late(via_cfuture *cf)
     if (!extra || !extra->deadline_ns || extra->deadline_ns > via_now_ns() ||
         !via__job_claim_outside(cf, VIA__CLAIM_EXPIRED))
         return;
-    via__job_end(via_cfuture_ref(cf), VIA_ETIMEDOUT);
+    via__job_expire(via_cfuture_ref(cf));
     via__executor_die(executor); // the life from the claim
 }
 

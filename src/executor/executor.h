@@ -203,6 +203,10 @@ void via__job_complete(struct via__frame *frame);
 // Completes a job that this thread claimed, without running it.  Consumes a reference.
 void via__job_end(via_cfuture *cf, int status);
 
+// The same for one that had not started at its deadline, and what is said of it.
+void via__job_expire(via_cfuture *cf);
+#define VIA__EXPIRED_TEXT "the call had not started when its deadline (via_call::deadline_ns) came"
+
 // Ends a job that its executor cannot run, unless somebody has claimed it.  Consumes a reference.
 void via__job_give_up(via_cfuture *cf, int status);
 

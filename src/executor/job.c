@@ -278,12 +278,22 @@ static void job_over(via_executor *executor)
         via__executor_die(executor);
 }
 
-void via__job_end(via_cfuture *cf, int status)
+static void end_with(via_cfuture *cf, int status, char *message)
 {
     via_executor *executor = via__job_executor(cf);
     via__job_dispose(cf, cf->arg);
-    via__cf_finish(cf, status, 0, NULL, NULL);
+    via__cf_finish(cf, status, 0, NULL, message);
     job_over(executor);
+}
+
+void via__job_end(via_cfuture *cf, int status)
+{
+    end_with(cf, status, NULL);
+}
+
+void via__job_expire(via_cfuture *cf)
+{
+    end_with(cf, VIA_ETIMEDOUT, strdup(VIA__EXPIRED_TEXT));
 }
 
 void via__job_give_up(via_cfuture *cf, int status)
@@ -477,7 +487,7 @@ static void end_expired(via_cfuture *cf)
     via_executor *executor = via__job_executor(cf);
     struct via__frame *frame = frame_for(cf);
     if (!frame) {
-        via__job_end(cf, VIA_ETIMEDOUT);
+        via__job_expire(cf);
         via__executor_die(executor);
         return;
     }
@@ -485,6 +495,8 @@ static void end_expired(via_cfuture *cf)
     frame->expired = 1;
     via__frame_push_ended(frame);
     via__job_dispose(cf, frame->arg);
+    free(frame->failure.message); // what a destructor may have said
+    frame->failure.message = strdup(VIA__EXPIRED_TEXT);
     via__job_complete(frame);
     via__frame_pop(frame);
     via__frame_free(frame);

@@ -30,7 +30,7 @@ static void expire(via_cfuture *cf)
         return;
     }
     via_executor *executor = via__job_executor(cf);
-    via__job_end(cf, VIA_ETIMEDOUT);
+    via__job_expire(cf);
     via__executor_die(executor); // the life from the claim
 }
 

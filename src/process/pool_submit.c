@@ -116,7 +116,7 @@ void via__process_unqueue(struct via__process_pool *pool, struct via__pcall *cal
 void via__process_expire(struct via__process_pool *pool, struct via__pcall *call)
 {
     pool->expired++;
-    via__process_fail(pool, call, VIA_ETIMEDOUT, NULL);
+    via__process_fail(pool, call, VIA_ETIMEDOUT, strdup(VIA__EXPIRED_TEXT));
 }
 
 void via__process_return(struct via__process_pool *pool, struct via__pcall *call)

@@ -144,6 +144,31 @@ static void expect_failed(via_future *future, int status, const struct via_test_
     via_future_unref(future);
 }
 
+/* Threads cannot end a function, nor start it again. */
+TEST(what_an_executor_lacks_is_named)
+{
+    via_loop *loop = open_loop();
+    via_executor *pool = open_pool(1);
+    struct via_outcome outcome = {0};
+    struct via_call call = VIA_CALL(never_run, NULL);
+    call.timeout_ns = VIA_S;
+    via_future *future = via_run_in_executor(loop, pool, &call);
+    ck_assert_int_eq(via_future_outcome(future, &outcome), 0);
+    ck_assert_int_eq(outcome.status, VIA_ENOTSUP);
+    ck_assert_ptr_nonnull(
+        strstr(outcome.message, "only process pools have via_call::timeout_ns and retries"));
+    via_future_unref(future);
+    call.timeout_ns = 0;
+    call.deadline_ns = 1;
+    future = via_run_in_executor(loop, pool, &call);
+    ck_assert_int_eq(via_future_outcome(future, &outcome), 0);
+    ck_assert_int_eq(outcome.status, VIA_ETIMEDOUT);
+    ck_assert_ptr_nonnull(strstr(outcome.message, "had passed when it was submitted"));
+    via_future_unref(future);
+    close_loop(loop);
+    close_pool(pool);
+}
+
 TEST(a_call_that_makes_no_sense_is_a_failed_future)
 {
     via_loop *loop = open_loop();
@@ -704,8 +729,9 @@ TEST(a_done_callback_may_start_the_next_call_in_an_attached_program)
 TEST_MAIN("bridge/run_in_executor", a_function_runs_in_another_thread_and_its_callback_in_the_loops,
           a_running_call_is_never_seen_as_running_on_its_future, a_negative_status_is_the_outcomes,
           a_code_of_the_functions_own_comes_with_its_text, a_positive_return_is_a_code_of_the_functions_own,
-          a_function_that_ends_its_thread_fails, a_call_that_makes_no_sense_is_a_failed_future,
-          a_call_without_a_loop_is_a_failed_future, a_call_on_a_closed_loop_is_a_failed_future,
+          a_function_that_ends_its_thread_fails, what_an_executor_lacks_is_named,
+          a_call_that_makes_no_sense_is_a_failed_future, a_call_without_a_loop_is_a_failed_future,
+          a_call_on_a_closed_loop_is_a_failed_future,
           a_call_on_an_executor_that_was_shut_down_is_a_failed_future, a_full_queue_is_a_failed_future,
           a_pool_that_blocks_when_full_does_not_block_the_loop,
           a_pool_whose_callers_run_calls_does_not_run_them_in_the_loop,

@@ -199,7 +199,11 @@ TEST(a_job_whose_deadline_passed_is_not_run)
     hold(&held, &call);
     AWAIT(via_now_ns() > call.deadline_ns);
     ck_assert_int_eq(via_job_run(held.job), 0);
-    ck_assert_int_eq(status_of(held.cf), VIA_ETIMEDOUT);
+    struct via_outcome outcome = {0};
+    ck_assert_int_eq(via_cfuture_outcome(held.cf, &outcome), 0);
+    ck_assert_int_eq(outcome.status, VIA_ETIMEDOUT);
+    ck_assert_str_eq(outcome.message,
+                     "the call had not started when its deadline (via_call::deadline_ns) came");
     ck_assert_int_eq(via_test_destroyed(&payload), 1);
     let_go(&held);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Back-pressure, the order of calls, and how a pool grows and shrinks. */
+#include "executor/executor.h"
 #include "pool_fixture.h"
 
 /* ---- bounds ---- */
@@ -252,7 +253,10 @@ TEST(a_call_that_has_not_started_by_its_deadline_never_runs)
     struct via_call call = VIA_CALL_BUFFER(pass_gate, gate);
     call.deadline_ns = via_now_ns() + 5 * VIA_MS;
     via_cfuture *late = submit_call(pool, &call);
-    ck_assert_int_eq(finish(late), VIA_ETIMEDOUT);
+    struct via_outcome outcome = wait_outcome(late);
+    ck_assert_int_eq(outcome.status, VIA_ETIMEDOUT);
+    ck_assert_str_eq(outcome.message, VIA__EXPIRED_TEXT);
+    via_cfuture_unref(late);
     call.deadline_ns = via_now_ns() + 60 * VIA_S;
     via_cfuture *in_time = submit_call(pool, &call);
     open_gate(gate);
