@@ -17,7 +17,8 @@ SMALL_EXAMPLES = \
   examples/10_generator \
   examples/11_watchdog \
   examples/12_portal \
-  examples/13_processes
+  examples/13_processes \
+  examples/14_served_pool
 
 noinst_PROGRAMS += $(SMALL_EXAMPLES)
 examples_01_hello_LDADD = libviaduct.la
@@ -33,6 +34,7 @@ examples_10_generator_LDADD = libviaduct.la
 examples_11_watchdog_LDADD = libviaduct.la
 examples_12_portal_LDADD = libviaduct.la
 examples_13_processes_LDADD = libviaduct.la
+examples_14_served_pool_LDADD = libviaduct.la
 
 # The decoder with the defects is a library of its own, shared where shared libraries are built: without -rpath
 # libtool would make an archive of it.
