@@ -10,7 +10,8 @@
 
 /** What a call in a worker process has used, and how the process ended if it did.  See
  *  via_outcome::process.  A function may itself return VIA_ECRASHED or VIA_ETIMEDOUT: then no process has
- *  ended, so there is no report, or one with `signal` 0 and `exit_status` -1; via_outcome::message says so. */
+ *  ended, so there is no report, or one with `signal` 0 and `exit_status` -1; via_outcome::message says so.
+ */
 struct via_process_report {
     long pid;              /**< of the worker that ran the call last; 0 if it never started */
     void *function;        /**< the function, for a symbolizer */
