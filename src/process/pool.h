@@ -107,6 +107,14 @@ struct via__pcall {
     struct via__answer_of_call answer;
 };
 
+// How a worker ended that had a call.
+struct via__end_of_worker {
+    int status; // as waitpid()'s, or -1
+    int fate;   // what its call has failed with
+    int probably_oom;
+    const struct via__zygote_event *event; // NULL if the zygote has not told
+};
+
 // Why a worker was killed, if it was.
 enum via__kill {
     VIA__KILL_NONE,
@@ -384,8 +392,11 @@ void via__process_run_timers(struct via__process_pool *pool);
 // ---- report.c ----
 
 // What is said of a call whose worker died: the text, and the report.
-char *via__process_obituary(struct via__pcall *call, const struct via__process_worker *worker, int status,
-                            int probably_oom);
+char *via__process_obituary(struct via__pcall *call, const struct via__process_worker *worker,
+                            const struct via__end_of_worker *end);
+// Replaces what could control a terminal or break a line in a text that a worker wrote, which may be hostile;
+// gives back the text, which may be NULL.
+char *via__process_tame(char *text);
 struct via_process_report *via__process_report(const struct via__pcall *call,
                                                const struct via__process_worker *worker);
 // How many processes the kernel has killed for want of memory so far; 0 where that is not told.

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,8 +50,36 @@ static void describe_function(const struct via__pcall *call, char *text, size_t 
         snprintf(text, capacity, "the function at %p", function);
 }
 
-static void describe_end(const struct via__process_worker *worker, int status, int probably_oom, char *text,
-                         size_t capacity)
+// Whether it was killed at the limit of CPU time for all of its calls.  The kernel counts for the limit by
+// ticks, and more exactly for the report: a little less is as good.
+static int is_used_up(const struct via__process_worker *worker, const struct via__end_of_worker *end)
+{
+    int64_t cpu_ns = worker->pool->options.limits.cpu_ns;
+    return cpu_ns && end->event && !end->probably_oom && WTERMSIG(end->status) == SIGKILL &&
+           end->event->user_ns + end->event->system_ns >= cpu_ns - cpu_ns / 16;
+}
+
+static void describe_signal(const struct via__process_worker *worker, const struct via__end_of_worker *end,
+                            char *text, size_t capacity)
+{
+    int number = WTERMSIG(end->status);
+    if (number == SIGSYS && worker->pool->options.sandbox)
+        snprintf(text, capacity,
+                 "was killed by the sandbox: it made a system call that is forbidden there "
+                 "(signal %d, %s)",
+                 number, strsignal(number));
+    else if (end->fate == VIA_ETIMEDOUT)
+        snprintf(text, capacity, "was killed at the call's limit of CPU time");
+    else if (is_used_up(worker, end))
+        snprintf(text, capacity, "was killed at its limit of CPU time");
+    else
+        snprintf(text, capacity, "was killed by signal %d (%s)%s%s", number, strsignal(number),
+                 WCOREDUMP(end->status) ? ", core dumped" : "",
+                 end->probably_oom ? ", probably because memory ran out" : "");
+}
+
+static void describe_end(const struct via__process_worker *worker, const struct via__end_of_worker *end,
+                         char *text, size_t capacity)
 {
     switch (worker->killed) {
     case VIA__KILL_TIMEOUT:
@@ -74,27 +103,56 @@ static void describe_end(const struct via__process_worker *worker, int status, i
     default:
         break;
     }
-    if (status >= 0 && WIFSIGNALED(status))
-        snprintf(text, capacity, "was killed by signal %d (%s)%s%s", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)), WCOREDUMP(status) ? ", core dumped" : "",
-                 probably_oom ? ", probably because memory ran out" : "");
-    else if (status >= 0)
-        snprintf(text, capacity, "exited with status %d", WEXITSTATUS(status));
+    if (end->status >= 0 && WIFSIGNALED(end->status))
+        describe_signal(worker, end, text, capacity);
+    else if (end->status >= 0)
+        snprintf(text, capacity, "exited with status %d", WEXITSTATUS(end->status));
     else
         snprintf(text, capacity, "is gone, it is not known how");
 }
 
-char *via__process_obituary(struct via__pcall *call, const struct via__process_worker *worker, int status,
-                            int probably_oom)
+char *via__process_obituary(struct via__pcall *call, const struct via__process_worker *worker,
+                            const struct via__end_of_worker *end)
 {
-    char function[300], end[200], tries[40] = "", *text;
+    char function[300], ended[200], tries[40] = "", *text;
     describe_function(call, function, sizeof function);
-    describe_end(worker, status, probably_oom, end, sizeof end);
+    describe_end(worker, end, ended, sizeof ended);
     if (call->tries > 1)
         snprintf(tries, sizeof tries, ", the last of %d tries", call->tries);
-    int written = asprintf(&text, "worker process %ld %s while it ran %s%s%s", (long)worker->pid, end,
+    int written = asprintf(&text, "worker process %ld %s while it ran %s%s%s", (long)worker->pid, ended,
                            function, tries, worker->is_unkillable ? "; it was killed and has not died" : "");
     return written < 0 ? NULL : text;
+}
+
+static int is_continuation(unsigned char byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+// How many bytes the character there is long if it is none to control a terminal with: 0 if it is.  Bytes
+// from 0x80 to 0x9f control some when they are no part of a longer character, and so do the characters of
+// those numbers.
+static size_t harmless_bytes(const unsigned char *at)
+{
+    size_t bytes = at[0] < 0xc0 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
+    if (at[0] < 0x20 || (at[0] >= 0x7f && at[0] < 0xa0) || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0))
+        return 0;
+    for (size_t i = 1; i < bytes; i++)
+        if (!is_continuation(at[i]))
+            return 1;
+    return bytes;
+}
+
+char *via__process_tame(char *text)
+{
+    unsigned char *at = (unsigned char *)text;
+    while (at && *at) {
+        size_t bytes = harmless_bytes(at);
+        if (bytes == 0)
+            *at = '?';
+        at += bytes ? bytes : 1;
+    }
+    return text;
 }
 
 // Reads "oom_kill N" out of /proc/vmstat.

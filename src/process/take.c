@@ -33,8 +33,9 @@ static void note_run(struct via__process_pool *pool, uint32_t function, int64_t 
 
 static char *text_of(const struct via__answer *answer)
 {
-    return answer->flags & VIA__ANSWER_MESSAGE ? strndup((const char *)answer->out, answer->message_bytes)
-                                               : NULL;
+    if (!(answer->flags & VIA__ANSWER_MESSAGE))
+        return NULL;
+    return via__process_tame(strndup((const char *)answer->out, answer->message_bytes));
 }
 
 // What the pool says of dead workers a function can return as well.  Only the text tells that it has.

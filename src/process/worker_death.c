@@ -100,20 +100,19 @@ static int was_oom(struct via__process_worker *worker, int status)
     return more;
 }
 
-static void tell_end(struct via_process_report *report, int status, int oom,
-                     const struct via__zygote_event *event)
+static void tell_end(struct via_process_report *report, const struct via__end_of_worker *end)
 {
-    if (status >= 0 && WIFSIGNALED(status)) {
-        report->signal = WTERMSIG(status);
-        report->core_dumped = WCOREDUMP(status) != 0;
-    } else if (status >= 0) {
-        report->exit_status = WEXITSTATUS(status);
+    if (end->status >= 0 && WIFSIGNALED(end->status)) {
+        report->signal = WTERMSIG(end->status);
+        report->core_dumped = WCOREDUMP(end->status) != 0;
+    } else if (end->status >= 0) {
+        report->exit_status = WEXITSTATUS(end->status);
     }
-    report->probably_oom = oom;
-    if (event) {
-        report->user_ns = event->user_ns;
-        report->system_ns = event->system_ns;
-        report->max_rss_bytes = event->max_rss_bytes;
+    report->probably_oom = end->probably_oom;
+    if (end->event) {
+        report->user_ns = end->event->user_ns;
+        report->system_ns = end->event->system_ns;
+        report->max_rss_bytes = end->event->max_rss_bytes;
     }
 }
 
@@ -133,7 +132,8 @@ static void fail_victim(struct via__process_worker *worker, struct via__pcall *c
 {
     struct via__process_pool *pool = worker->pool;
     struct via__function_record *record = via__process_function(pool, call->function);
-    int fate = fate_of(worker, call, status), oom = was_oom(worker, status);
+    int fate = fate_of(worker, call, status);
+    struct via__end_of_worker end = {status, fate, was_oom(worker, status), event};
     if (record && fate != VIA_ECANCELED)
         record->has_died = 1;
     pool->stats.crashed += fate == VIA_ECRASHED && worker->killed == VIA__KILL_NONE;
@@ -144,12 +144,12 @@ static void fail_victim(struct via__process_worker *worker, struct via__pcall *c
         return;
     call->answer = (struct via__answer_of_call){.process = via__process_report(call, worker)};
     if (call->answer.process) {
-        tell_end(call->answer.process, status, oom, event);
+        tell_end(call->answer.process, &end);
         call->answer.process->wall_ns = via_now_ns() - worker->head_ns;
         call->answer.process->unkillable = worker->is_unkillable;
     }
     pool->completed++;
-    via__process_fail(pool, call, fate, via__process_obituary(call, worker, status, oom));
+    via__process_fail(pool, call, fate, via__process_obituary(call, worker, &end));
 }
 
 // The call had not started: it goes on elsewhere.
@@ -216,6 +216,8 @@ static int read_reason(const struct via__process_worker *worker, struct via__why
 
 static void note_failed_birth(struct via__process_worker *worker, int status)
 {
+    // Even to begin may take more than that: sanitizers reserve terabytes.
+    const char *hint = worker->pool->options.limits.data_bytes ? ": is limits.data_bytes too low?" : "";
     struct via__why why;
     if (worker->killed && worker->killed != VIA__KILL_CORRUPT)
         return;
@@ -225,11 +227,11 @@ static void note_failed_birth(struct via__process_worker *worker, int status)
         return;
     }
     if (status >= 0 && WIFSIGNALED(status))
-        via__why(&why, 0, "a worker died of signal %d (%s) before it could take calls", WTERMSIG(status),
-                 strsignal(WTERMSIG(status)));
+        via__why(&why, 0, "a worker died of signal %d (%s) before it could take calls%s", WTERMSIG(status),
+                 strsignal(WTERMSIG(status)), hint);
     else
-        via__why(&why, 0, "a worker exited with status %d before it could take calls",
-                 status >= 0 ? WEXITSTATUS(status) : -1);
+        via__why(&why, 0, "a worker exited with status %d before it could take calls%s",
+                 status >= 0 ? WEXITSTATUS(status) : -1, hint);
     via__process_birth_failed(worker->pool, VIA_ECRASHED, why.text);
 }
 

@@ -166,6 +166,7 @@ TEST(a_call_that_uses_too_much_cpu_time_has_timed_out)
         ck_assert_int_eq(outcome.status, VIA_ETIMEDOUT);
         ck_assert_int_eq(outcome.process->signal, SIGKILL);
         ck_assert_int_eq(outcome.process->tries, 1);
+        ck_assert_ptr_nonnull(strstr(outcome.message, "killed at the call's limit of CPU time while"));
         via_cfuture_unref(cf);
         ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
     }
@@ -182,6 +183,7 @@ TEST(a_worker_that_has_used_its_cpu_time_dies)
     struct via_outcome outcome = wait_outcome(cf);
     ck_assert_int_eq(outcome.status, VIA_ECRASHED);
     ck_assert_int_eq(outcome.process->signal, SIGKILL);
+    ck_assert_ptr_nonnull(strstr(outcome.message, "killed at its limit of CPU time while"));
     via_cfuture_unref(cf);
     ck_assert_int_eq(finish(submit(pool, do_nothing, NULL, 0)), 0);
     close_pool(pool);
@@ -330,6 +332,8 @@ static void expect_killed(unsigned sandbox, via_bytes_fn fn)
     struct via_outcome outcome = wait_outcome(cf);
     ck_assert_int_eq(outcome.status, VIA_ECRASHED);
     ck_assert_int_eq(outcome.process->signal, SIGSYS);
+    ck_assert_ptr_nonnull(strstr(outcome.message, "killed by the sandbox: it made a system call"));
+    ck_assert_ptr_nonnull(strstr(outcome.message, "signal 31"));
     via_cfuture_unref(cf);
     ck_assert_int_eq(finish(submit(pool, give_back, "x", 1)), 0);
     close_pool(pool);
@@ -353,6 +357,83 @@ TEST(what_a_sandbox_forbids_ends_the_worker_and_nothing_else)
     expect_killed(VIA_SANDBOX_NO_NETWORK, open_internet);
     expect_killed(VIA_SANDBOX_NO_EXEC, execute);
     expect_killed(VIA_SANDBOX_NO_TRACE, signal_program);
+}
+
+static int open_service(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0) < 0 ? -errno : 0;
+}
+
+static int leave_a_child(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(0);
+    return pid < 0 ? -errno : 0;
+}
+
+static int leave_session(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    return setpgid(0, getppid()) < 0 ? -errno : 0;
+}
+
+static int slow_program(via_bytes_call *call, const void *in, size_t bytes)
+{
+    int program;
+    (void)call;
+    (void)bytes;
+    memcpy(&program, in, sizeof program);
+    return setpriority(PRIO_PROCESS, (id_t)program, 19) < 0 ? -errno : 0;
+}
+
+TEST(a_strict_worker_stays_one_process_that_reaches_no_other)
+{
+    if (!has_file_rules() || !has_filters())
+        return;
+    struct via_process_pool_options options = pool_options(1);
+    int self = getpid(), nice = getpriority(PRIO_PROCESS, 0);
+    options.sandbox = VIA_SANDBOX_STRICT;
+    EACH_TRANSPORT(transport)
+    {
+        options.transport = transport;
+        via_executor *pool = open_with(&options);
+        long pid = pid_of_worker(pool);
+        ck_assert_int_eq(finish(submit(pool, open_service, NULL, 0)), -EACCES);
+        ck_assert_int_eq(finish(submit(pool, leave_a_child, NULL, 0)), -EPERM);
+        ck_assert_int_eq(finish(submit(pool, leave_session, NULL, 0)), -EPERM);
+        ck_assert_int_eq(finish(submit(pool, slow_program, &self, sizeof self)), -EPERM);
+        ck_assert_int_eq(pid_of_worker(pool), pid);
+        close_pool(pool);
+    }
+    ck_assert_int_eq(getpriority(PRIO_PROCESS, 0), nice);
+}
+
+static int fail_with_controls(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    return via_fail(1, "\033]0;x\a\nline\t\x7f\xc2\x9b\x9b \xc3\xa9 \xe2\x82\xac \xe4.");
+}
+
+TEST(a_text_from_a_worker_controls_no_terminal)
+{
+    via_executor *pool = open_pool(1);
+    via_cfuture *cf = submit(pool, fail_with_controls, NULL, 0);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_EFAILED);
+    ck_assert_str_eq(outcome.message, "?]0;x??line????? \xc3\xa9 \xe2\x82\xac \xe4.");
+    via_cfuture_unref(cf);
+    close_pool(pool);
 }
 
 TEST(read_only_workers_write_only_where_they_may)
@@ -653,10 +734,11 @@ PROCESS_TEST_MAIN(
     "process/pool_confined", above_the_limit_of_memory_malloc_fails_and_the_worker_lives_on,
     a_call_that_uses_too_much_cpu_time_has_timed_out, a_worker_that_has_used_its_cpu_time_dies,
     core_files_and_descriptors_are_limited, a_worker_whose_functions_have_used_up_the_descriptors_serves_on,
-    what_a_sandbox_forbids_ends_the_worker_and_nothing_else, read_only_workers_write_only_where_they_may,
-    workers_without_files_open_only_what_they_are_given, the_initializer_runs_before_the_sandbox_shuts,
-    large_payloads_cross_the_border_of_a_strict_sandbox, workers_started_anew_have_a_layout_of_their_own,
-    workers_started_anew_crash_and_are_replaced_as_others,
+    what_a_sandbox_forbids_ends_the_worker_and_nothing_else,
+    a_strict_worker_stays_one_process_that_reaches_no_other, a_text_from_a_worker_controls_no_terminal,
+    read_only_workers_write_only_where_they_may, workers_without_files_open_only_what_they_are_given,
+    the_initializer_runs_before_the_sandbox_shuts, large_payloads_cross_the_border_of_a_strict_sandbox,
+    workers_started_anew_have_a_layout_of_their_own, workers_started_anew_crash_and_are_replaced_as_others,
     a_finalizer_runs_in_each_worker_when_the_pool_shuts_down,
     a_finalizer_runs_in_workers_that_end_for_their_calls_or_for_want_of_them,
     a_finalizer_does_not_run_in_workers_that_die, a_finalizer_that_crashes_harms_nobody,
