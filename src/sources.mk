@@ -171,6 +171,7 @@ libviaduct_process_la_SOURCES = \
   src/process/confine_calls.c \
   src/process/confine_files.c \
   src/process/confine_parts.h \
+  src/process/confine_rights.c \
   src/process/directory.c \
   src/process/directory.h \
   src/process/directory_memory.h \
@@ -182,6 +183,8 @@ libviaduct_process_la_SOURCES = \
   src/process/fds.c \
   src/process/fds.h \
   src/process/feed.c \
+  src/process/filter.c \
+  src/process/filter.h \
   src/process/layout.c \
   src/process/layout.h \
   src/process/memory.c \

@@ -304,6 +304,10 @@ VIA_TESTS += tests/unit/process/test_confine.tap
 tests_unit_process_test_confine_tap_SOURCES = tests/unit/process/test_confine.c
 tests_unit_process_test_confine_tap_LDFLAGS = $(WRAPPING)
 tests_unit_process_test_confine_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
+VIA_TESTS += tests/unit/process/test_confine_calls.tap
+tests_unit_process_test_confine_calls_tap_SOURCES = tests/unit/process/test_confine_calls.c
+tests_unit_process_test_confine_calls_tap_LDFLAGS = $(WRAPPING)
+tests_unit_process_test_confine_calls_tap_LDADD = $(LINK_TEST) $(LINK_PROCESS) $(CHECK_LIBS)
 VIA_TESTS += tests/unit/process/test_directory.tap
 tests_unit_process_test_directory_tap_SOURCES = tests/unit/process/test_directory.c
 tests_unit_process_test_directory_tap_LDFLAGS = $(WRAPPING)
@@ -705,6 +709,7 @@ test_headers = \
   tests/unit/loop/evthread_fixture.h \
   tests/unit/loop/loop_fixture.h \
   tests/unit/process/channel_pair.h \
+  tests/unit/process/confine_fixture.h \
   tests/unit/process/payload_by_hand.h \
   tests/unit/process/payload_sides.h \
   tests/unit/process/plugin_fixture.h \

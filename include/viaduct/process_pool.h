@@ -38,18 +38,36 @@ enum via_process_transport {
     VIA_TRANSPORT_SOCKET  /**< frames on a socket pair: portable, and slower with many calls in flight */
 };
 
-/** What workers give up before they run calls; each is kept by the kernel against the worker itself.  Every
- *  worker gives up gaining privileges through exec. */
+/** What workers give up before they run calls; each is kept by the kernel against the worker itself.
+ *
+ *  What is said here to kill ends the worker with the signal SIGSYS, and its call with VIA_ECRASHED; what is
+ *  said to fail gets an error from the system, since libraries try it and do without.  Under any flag
+ *  io_uring fails (ENOSYS), and so does what changes a terminal or types into it, as TIOCSTI (EPERM): the
+ *  standard error is the program's, and a worker may print there.  Under none a worker gains privileges
+ *  through exec.  What was open before stays open. */
 enum via_sandbox {
-    VIA_SANDBOX_NO_NETWORK = 1 << 0, /**< no new sockets but those of the local machine's file system */
-    VIA_SANDBOX_NO_EXEC = 1 << 1,    /**< no other program */
-    /** No looking into, or signalling of, other processes.  On a kernel without Landlock (before 5.13, or
-     *  where it is off) the memory of the user's processes that can be traced at all stays within reach
-     *  through /proc/PID/mem, the program's too unless it is not dumpable (PR_SET_DUMPABLE). */
+    /** No sockets but connected pairs.  Those of networks kill; those of this machine (AF_UNIX, by path or
+     *  by name), pairs for datagrams, connect(), bind() and listen() fail (EACCES). */
+    VIA_SANDBOX_NO_NETWORK = 1 << 0,
+    /** No other program: exec kills. */
+    VIA_SANDBOX_NO_EXEC = 1 << 1,
+    /** Hands off other processes.  To trace, read, limit or signal one kills, also perf_event_open() and
+     *  bpf(); to change priority or CPUs of another thread or process fails (EPERM), as do System V IPC
+     *  and message queues (EACCES).  On a kernel without Landlock (before 5.13, or where it is off) the
+     *  memory of the user's processes that can be traced at all stays within reach through /proc/PID/mem, the
+     *  program's too unless it is not dumpable (PR_SET_DUMPABLE). */
     VIA_SANDBOX_NO_TRACE = 1 << 2,
-    VIA_SANDBOX_READ_ONLY = 1 << 3,   /**< no change of the file system, but below `writable_paths` */
-    VIA_SANDBOX_NO_FILES = 1 << 4,    /**< no opening of files, but below the paths that are given */
-    VIA_SANDBOX_STRICT = (1 << 5) - 1 /**< all of these */
+    /** No change of the file system, but below `writable_paths`: fails (EACCES, EROFS). */
+    VIA_SANDBOX_READ_ONLY = 1 << 3,
+    /** No opening of files or directories, but below the paths that are given; what these do not let write
+     *  is read-only: fails (EACCES, EROFS). */
+    VIA_SANDBOX_NO_FILES = 1 << 4,
+    /** No new processes; threads are none.  fork(), and leaving the worker's process group, fail (EPERM). */
+    VIA_SANDBOX_NO_FORK = 1 << 5,
+    /** No capabilities: a worker of root is but the owner of root's files.  Namespaces, mounts, key rings,
+     *  userfaultfd(), bpf() and perf_event_open() fail (EPERM). */
+    VIA_SANDBOX_NO_PRIVILEGES = 1 << 6,
+    VIA_SANDBOX_STRICT = (1 << 7) - 1 /**< all of these */
 };
 
 /** For via_process_pool_options::linger_ns: as the machine suggests. */
@@ -57,8 +75,10 @@ enum via_sandbox {
 
 /** What a worker may use; 0 leaves a limit as it is in the program, but for `core_bytes`. */
 struct via_process_limits {
-    uint64_t data_bytes; /**< heap and other private memory; above it malloc() fails in the worker.  Memory
-                            that it shares, as a large answer, is not counted: see `max_out_bytes` */
+    /** Heap and other private memory; above it malloc() fails in the worker.  Memory that it shares, as a
+     * large answer, is not counted: see `max_out_bytes`.  Sanitizers need terabytes: workers of a program
+     * that has one do not begin. */
+    uint64_t data_bytes;
     int64_t cpu_ns;      /**< CPU time of a worker in all, rounded up to seconds; then it is killed */
     int64_t call_cpu_ns; /**< CPU time of each call; then its worker is killed (VIA_ETIMEDOUT) */
     uint64_t core_bytes; /**< size of a core file; the default, 0, leaves none */
@@ -97,10 +117,12 @@ struct via_process_pool_options {
     size_t initializer_in_bytes; /**< the input's length in bytes */
     via_bytes_fn
         finalizer; /**< runs in each worker that ends in good order, with no input; its answer is dropped */
-    struct via_process_limits limits;  /**< what each worker may use */
-    unsigned sandbox;                  /**< enum via_sandbox, or'ed; applied after the initializer */
-    const char *const *readable_paths; /**< for VIA_SANDBOX_NO_FILES: ends with NULL; copied; NULL for none */
-    const char *const *writable_paths; /**< the same for writing, and for VIA_SANDBOX_READ_ONLY */
+    struct via_process_limits limits; /**< what each worker may use */
+    unsigned sandbox;                 /**< enum via_sandbox, or'ed; applied after the initializer */
+    /** For VIA_SANDBOX_NO_FILES, and VIA_EINVAL without: what can be read; ends with NULL; copied; NULL for
+     *  none. */
+    const char *const *readable_paths;
+    const char *const *writable_paths; /**< the same for writing, and for VIA_SANDBOX_READ_ONLY as well */
     int fresh_exec; /**< 1: each worker is started anew, with an address layout of its own; for hostile input
                      */
     int transport;  /**< enum via_process_transport */
@@ -188,13 +210,18 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * no signal is blocked or handled, but SIGTTOU and SIGTTIN are ignored.  What a function prints to stdout is
  * written when its call is over, whole lines at once.  Workers end by _exit(): no exit handler runs.
  *
- * A text of via_fail() is cut after 168 bytes.  What a function changes in its process, as its directory or
- * its signal mask, stays for the calls after it; one that ends its thread (pthread_exit()) fails with
- * VIA_EEXITED, as on a thread pool, and its process ends.  In a process that it forks a function should not
- * return; if it does that process ends.
+ * A text of via_fail() is cut after 168 bytes, and has `?` for control characters, also line ends, since
+ * the worker may be hostile.  What a function changes in its process, as its directory or its signal mask,
+ * stays for the calls after it; one that ends its thread (pthread_exit()) fails with VIA_EEXITED, as on a
+ * thread pool, and its process ends.  In a process that it forks a function should not return; if it does
+ * that process ends.
+ *
+ * So make pools after the program has given up privileges or changed its root directory: until the helper
+ * process is started again, its workers have the user, groups and root that the program had before.
  *
  * Processes that a function has started and left end with its worker, but for those that have left its
- * process group.  Before Linux 6.9 they may outlive a helper process that somebody kills.
+ * process group, which VIA_SANDBOX_NO_FORK does not let them.  Before Linux 6.9 they may outlive a helper
+ * process that somebody kills.
  *
  * In debug mode (VIADUCT_DEBUG=1 in the environment) the log hook is told of inputs that seem to hold a
  * pointer.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <config.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -52,6 +53,13 @@ static int check_sandbox(const struct via_process_pool_options *options, struct 
     if ((options->sandbox & VIA__SANDBOX_FILES) && via__confine_files_version() == 0)
         return via__why(why, VIA_ENOTSUP,
                         "sandbox: this system cannot restrict files (Landlock is missing, off or refused)");
+    if (options->readable_paths && !(options->sandbox & VIA_SANDBOX_NO_FILES))
+        return via__why(why, VIA_EINVAL,
+                        "readable_paths: all files can be read without VIA_SANDBOX_NO_FILES");
+    if (options->writable_paths && !(options->sandbox & VIA__SANDBOX_FILES))
+        return via__why(
+            why, VIA_EINVAL,
+            "writable_paths: all files can be written without VIA_SANDBOX_READ_ONLY or VIA_SANDBOX_NO_FILES");
     int status = check_paths(options->readable_paths, "readable_paths", why);
     return status < 0 ? status : check_paths(options->writable_paths, "writable_paths", why);
 }
@@ -136,12 +144,27 @@ int via__confine_limits(const struct via__process_config *config, struct via__wh
 
 // ---- the sandbox ----
 
-// Files first: afterwards there may be system calls missing that it takes.
+int via__confine_has_threads(void)
+{
+    DIR *directory = opendir("/proc/self/task");
+    int count = 0;
+    if (!directory)
+        return 0;
+    for (const struct dirent *entry; (entry = readdir(directory));)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count > 1;
+}
+
+// System calls last: afterwards there may be some missing that the others take.  Privileges first: files are
+// then shut with no other rights than those that stay.
 int via__confine_sandbox(const struct via__process_config *config, struct via__why *why)
 {
     if (!config->sandbox)
         return 0;
-    int status = via__confine_files(config, why);
+    int status = config->sandbox & VIA_SANDBOX_NO_PRIVILEGES ? via__confine_rights(why) : 0;
+    if (status == 0)
+        status = via__confine_files(config, why);
     if (status < 0)
         return status;
     status = via__confine_calls(config->sandbox, via__confine_files_version());

@@ -1,16 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The filter of system calls: a program for the kernel's packet filter, written here instruction by
- * instruction.
+ * What the filter of system calls refuses.
  *
  * It forbids what is listed and lets everything else pass: legacy code calls what it likes, and a list of
  * what it may call would have to be written for each.  A call that has no place in the work kills the
  * process, so that it is seen (its signal is SIGSYS); one that libraries try and do without gets an error.
- *
- * Numbers of system calls depend on the architecture that a call was made for, which a process can change
- * from one call to the next; so a call for another one kills before its number is looked at.
- *
- * Only the lower half of an argument is compared where the kernel itself takes an int.
  */
 #include <config.h>
 
@@ -22,183 +16,231 @@
 
 #if defined(__linux__) && (defined(__x86_64__) || defined(__aarch64__))
 #include <fcntl.h>
-#include <linux/audit.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <stdint.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __x86_64__
-#define ARCHITECTURE AUDIT_ARCH_X86_64
-#else
-#define ARCHITECTURE AUDIT_ARCH_AARCH64
-#endif
-#define X32_BIT 0x40000000u
+#include "process/filter.h"
 
 // By number where the C library's headers may be older than the kernel; these are the same everywhere.
 #define CALL_PIDFD_SEND_SIGNAL 424
 #define CALL_IO_URING_SETUP    425
 #define CALL_IO_URING_ENTER    426
 #define CALL_IO_URING_REGISTER 427
+#define CALL_OPEN_TREE         428
+#define CALL_MOVE_MOUNT        429
+#define CALL_FSOPEN            430
+#define CALL_FSPICK            433
+#define CALL_CLONE3            435
 #define CALL_PIDFD_GETFD       438
 #define CALL_PROCESS_MADVISE   440
+#define CALL_MOUNT_SETATTR     442
+#define CALL_PROCESS_MRELEASE  448
 #define CALL_FCHMODAT2         452
 #define CALL_SETXATTRAT        463
 #define CALL_REMOVEXATTRAT     466
+#define CALL_FILE_SETATTR      469
 
-#define KILL       SECCOMP_RET_KILL_PROCESS
-#define FAIL(code) (SECCOMP_RET_ERRNO | (uint32_t)(code))
+#define KILL       VIA__FILTER_KILL
+#define FAIL(code) VIA__FILTER_FAIL(code)
+#define ALL        UINT32_MAX
 
-struct code {
-    struct sock_filter at[256];
-    unsigned short count;
-};
+#define COUNT(list)                  (sizeof(list) / sizeof *(list))
+#define REFUSE(filter, list, action) via__filter_refuse(filter, list, COUNT(list), action)
 
-static void emit(struct code *code, uint16_t op, uint8_t if_true, uint8_t if_false, uint32_t k)
+typedef struct via__filter_argument argument;
+
+static void only_one(struct via__filter *filter, argument compared, uint32_t value, uint32_t action)
 {
-    // The lists below are fixed, and so is their length: see the test that installs all of them.
-    if (code->count < sizeof code->at / sizeof *code->at)
-        code->at[code->count++] = (struct sock_filter){op, if_true, if_false, k};
-}
-
-static void load(struct code *code, size_t offset)
-{
-    emit(code, BPF_LD | BPF_W | BPF_ABS, 0, 0, (uint32_t)offset);
-}
-
-static void answer(struct code *code, uint32_t action)
-{
-    emit(code, BPF_RET | BPF_K, 0, 0, action);
-}
-
-// Skips `count` instructions unless what was loaded equals `value`.
-static void unless_equal(struct code *code, uint32_t value, uint8_t count)
-{
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, count, value);
-}
-
-static void load_argument(struct code *code, unsigned argument)
-{
-    size_t lower = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__ ? sizeof(uint32_t) : 0;
-    load(code, offsetof(struct seccomp_data, args) + argument * sizeof(uint64_t) + lower);
-}
-
-static void begin(struct code *code)
-{
-    load(code, offsetof(struct seccomp_data, arch));
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, ARCHITECTURE);
-    answer(code, KILL);
-    load(code, offsetof(struct seccomp_data, nr));
-#ifdef __x86_64__
-    emit(code, BPF_JMP | BPF_JGE | BPF_K, 0, 1, X32_BIT);
-    answer(code, KILL);
-#endif
-}
-
-static void forbid(struct code *code, const int *calls, size_t count, uint32_t action)
-{
-    for (size_t i = 0; i < count; i++) {
-        unless_equal(code, (uint32_t)calls[i], 1);
-        answer(code, action);
-    }
-}
-#define FORBID(code, calls, action) forbid(code, calls, sizeof(calls) / sizeof *(calls), action)
-
-// The call passes only if an argument is one of two values.
-static void allow_only(struct code *code, int call, unsigned argument, uint32_t one, uint32_t other)
-{
-    unless_equal(code, (uint32_t)call, 5);
-    load_argument(code, argument);
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 2, 0, one);
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, other);
-    answer(code, KILL);
-    answer(code, SECCOMP_RET_ALLOW);
-}
-
-// The call kills if an argument is one of two values.
-static void refuse_only(struct code *code, int call, unsigned argument, uint32_t one, uint32_t other)
-{
-    unless_equal(code, (uint32_t)call, 5);
-    load_argument(code, argument);
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 1, 0, one);
-    emit(code, BPF_JMP | BPF_JEQ | BPF_K, 0, 1, other);
-    answer(code, KILL);
-    answer(code, SECCOMP_RET_ALLOW);
+    via__filter_only(filter, compared, &value, 1, action);
 }
 
 // A ring of requests does what it is asked to behind the filter's back.
-static void forbid_rings(struct code *code)
+static void refuse_rings(struct via__filter *filter)
 {
     static const int calls[] = {CALL_IO_URING_SETUP, CALL_IO_URING_ENTER, CALL_IO_URING_REGISTER};
-    FORBID(code, calls, FAIL(ENOSYS));
+    REFUSE(filter, calls, FAIL(ENOSYS));
 }
 
-static void forbid_network(struct code *code)
+// A worker has the program's standard error, which may be the user's terminal.  It may look and print there,
+// but neither type (TIOCSTI), nor paste (TIOCLINUX), nor change how it behaves.  Of all requests to terminals
+// and consoles pass those that are for any descriptor, and those that only ask.
+static void refuse_terminals(struct via__filter *filter)
 {
-    allow_only(code, SYS_socket, 0, AF_UNIX, AF_UNIX);
-    allow_only(code, SYS_socketpair, 0, AF_UNIX, AF_UNIX);
+    static const uint32_t harmless[] = {
+        FIONREAD, FIONBIO,   FIOASYNC,   FIOCLEX,  FIONCLEX,
+        TCGETS,   TIOCGPGRP, TIOCGWINSZ, TIOCOUTQ, 0x802c542a, // TCGETS2
+    };
+    via__filter_family(filter, (argument){SYS_ioctl, 1, 0xff00}, 0x5400, harmless, COUNT(harmless),
+                       FAIL(EPERM));
+    via__filter_family(filter, (argument){SYS_ioctl, 1, 0xffffff00}, 0x4b00, NULL, 0, FAIL(EPERM));
+    via__filter_family(filter, (argument){SYS_ioctl, 1, 0xffffff00}, 0x5600, NULL, 0, FAIL(EPERM));
 }
 
-static void forbid_exec(struct code *code)
+// No sockets but pairs, which know their other end.  A pair for datagrams could be given another one by
+// name.  The services of this machine, as the system's log or its cache of names, are tried by many
+// libraries, which do without; the services of others are not.
+static void refuse_network(struct via__filter *filter)
+{
+    static const int calls[] = {SYS_socket, SYS_connect, SYS_bind, SYS_listen};
+    static const uint32_t firm[] = {SOCK_STREAM, SOCK_SEQPACKET};
+    only_one(filter, (argument){SYS_socket, 0, ALL}, AF_UNIX, KILL);
+    only_one(filter, (argument){SYS_socketpair, 0, ALL}, AF_UNIX, KILL);
+    via__filter_only(filter, (argument){SYS_socketpair, 1, 0xf}, firm, COUNT(firm), FAIL(EACCES));
+    REFUSE(filter, calls, FAIL(EACCES));
+}
+
+static void refuse_exec(struct via__filter *filter)
 {
     static const int calls[] = {SYS_execve, SYS_execveat};
-    FORBID(code, calls, KILL);
+    REFUSE(filter, calls, KILL);
 }
 
 // A process may signal itself, by its own number, as abort() does; not its group, which it can change.  To
 // have the kernel send signals about a descriptor is signalling too.
-static void forbid_trace(struct code *code)
+static void refuse_signals(struct via__filter *filter, uint32_t self)
+{
+    static const int calls[] = {SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo, SYS_rt_tgsigqueueinfo};
+    static const uint32_t owners[] = {F_SETOWN, F_SETOWN_EX}, owned[] = {FIOSETOWN, SIOCSPGRP};
+    for (size_t i = 0; i < COUNT(calls); i++)
+        only_one(filter, (argument){calls[i], 0, ALL}, self, KILL);
+    via__filter_never(filter, (argument){SYS_fcntl, 1, ALL}, owners, COUNT(owners), KILL);
+    via__filter_never(filter, (argument){SYS_ioctl, 1, ALL}, owned, COUNT(owned), KILL);
+}
+
+// Priorities and CPUs of others.  Libraries set those of their own threads, whose numbers are not known here,
+// and do without.
+static void refuse_scheduling(struct via__filter *filter, uint32_t self)
+{
+    static const int calls[] = {SYS_sched_setaffinity, SYS_sched_setscheduler, SYS_sched_setparam,
+                                SYS_sched_setattr,     SYS_migrate_pages,      SYS_move_pages};
+    const uint32_t me[] = {0, self};
+    for (size_t i = 0; i < COUNT(calls); i++)
+        via__filter_only(filter, (argument){calls[i], 0, ALL}, me, COUNT(me), FAIL(EPERM));
+    only_one(filter, (argument){SYS_setpriority, 0, ALL}, PRIO_PROCESS, FAIL(EPERM));
+    via__filter_only(filter, (argument){SYS_setpriority, 1, ALL}, me, COUNT(me), FAIL(EPERM));
+    only_one(filter, (argument){SYS_ioprio_set, 0, ALL}, 1 /* a process */, FAIL(EPERM));
+    via__filter_only(filter, (argument){SYS_ioprio_set, 1, ALL}, me, COUNT(me), FAIL(EPERM));
+}
+
+// What any process of the same user finds by a number or a name.
+static void refuse_shared(struct via__filter *filter)
+{
+    static const int calls[] = {SYS_shmget, SYS_shmat,   SYS_shmctl,   SYS_msgget, SYS_msgsnd,
+                                SYS_msgrcv, SYS_msgctl,  SYS_semget,   SYS_semop,  SYS_semtimedop,
+                                SYS_semctl, SYS_mq_open, SYS_mq_unlink};
+    REFUSE(filter, calls, FAIL(EACCES));
+}
+
+static void refuse_trace(struct via__filter *filter)
+{
+    static const int calls[] = {SYS_ptrace,
+                                SYS_process_vm_readv,
+                                SYS_process_vm_writev,
+                                SYS_kcmp,
+                                SYS_perf_event_open,
+                                SYS_bpf,
+                                CALL_PIDFD_GETFD,
+                                CALL_PROCESS_MADVISE,
+                                CALL_PROCESS_MRELEASE,
+                                CALL_PIDFD_SEND_SIGNAL};
+    uint32_t self = (uint32_t)getpid();
+    const uint32_t me[] = {0, self};
+    REFUSE(filter, calls, KILL);
+    refuse_signals(filter, self);
+    via__filter_only(filter, (argument){SYS_prlimit64, 0, ALL}, me, COUNT(me), KILL);
+    refuse_scheduling(filter, self);
+    refuse_shared(filter);
+}
+
+// The filter cannot see what this one is asked for; without it the C library makes threads the older way.
+static void refuse_clone3(struct via__filter *filter)
+{
+    static const int calls[] = {CALL_CLONE3};
+    REFUSE(filter, calls, FAIL(ENOSYS));
+}
+
+// Threads are no processes.  Nor may the process leave its group, whose end its own is, or outlive the one
+// that has started it.
+static void refuse_fork(struct via__filter *filter)
 {
     static const int calls[] = {
-        SYS_ptrace,       SYS_process_vm_readv, SYS_process_vm_writev,  SYS_kcmp, SYS_perf_event_open,
-        CALL_PIDFD_GETFD, CALL_PROCESS_MADVISE, CALL_PIDFD_SEND_SIGNAL, SYS_bpf};
-    static const int by_number[] = {SYS_kill, SYS_tkill, SYS_tgkill, SYS_rt_sigqueueinfo,
-                                    SYS_rt_tgsigqueueinfo};
-    uint32_t self = (uint32_t)getpid();
-    FORBID(code, calls, KILL);
-    for (size_t i = 0; i < sizeof by_number / sizeof *by_number; i++)
-        allow_only(code, by_number[i], 0, self, self);
-    allow_only(code, SYS_prlimit64, 0, self, 0);
-    refuse_only(code, SYS_fcntl, 1, F_SETOWN, F_SETOWN_EX);
-    refuse_only(code, SYS_ioctl, 1, FIOSETOWN, SIOCSPGRP);
+        SYS_setsid,
+        SYS_setpgid,
+#ifdef __x86_64__
+        SYS_fork,
+        SYS_vfork,
+#endif
+    };
+    static const uint32_t death[] = {PR_SET_PDEATHSIG};
+    REFUSE(filter, calls, FAIL(EPERM));
+    refuse_clone3(filter);
+    only_one(filter, (argument){SYS_clone, 0, CLONE_THREAD}, CLONE_THREAD, FAIL(EPERM));
+    via__filter_never(filter, (argument){SYS_prctl, 0, ALL}, death, COUNT(death), FAIL(EPERM));
+}
+
+// What the kernel offers everybody, and hardly any library asks for; with namespaces a process would be root
+// again, in a world of its own.
+static void refuse_privileges(struct via__filter *filter)
+{
+    static const int calls[] = {
+        SYS_setns,         SYS_mount,           SYS_umount2,
+        SYS_pivot_root,    SYS_chroot,          SYS_add_key,
+        SYS_request_key,   SYS_keyctl,          SYS_userfaultfd,
+        SYS_bpf,           SYS_perf_event_open, SYS_open_by_handle_at,
+        SYS_fanotify_init, CALL_OPEN_TREE,      CALL_MOVE_MOUNT,
+        CALL_FSOPEN,       CALL_FSPICK,         CALL_MOUNT_SETATTR,
+    };
+    const uint32_t namespaces = CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |
+                                CLONE_NEWPID | CLONE_NEWNET;
+    REFUSE(filter, calls, FAIL(EPERM));
+    refuse_clone3(filter);
+    only_one(filter, (argument){SYS_clone, 0, namespaces}, 0, FAIL(EPERM));
+    only_one(filter, (argument){SYS_unshare, 0, namespaces | 0x80 /* CLONE_NEWTIME */}, 0, FAIL(EPERM));
 }
 
 // What the file system's half of a sandbox does not see: modes, owners, times, attributes.
-static void forbid_changes(struct code *code, int files_version)
+static void refuse_changes(struct via__filter *filter, int files_version)
 {
     static const int calls[] = {
         SYS_fchmod,       SYS_fchmodat,   SYS_fchown,      SYS_fchownat,       SYS_utimensat,
         SYS_setxattr,     SYS_lsetxattr,  SYS_fsetxattr,   SYS_removexattr,    SYS_lremovexattr,
-        SYS_fremovexattr, CALL_FCHMODAT2, CALL_SETXATTRAT, CALL_REMOVEXATTRAT,
+        SYS_fremovexattr, CALL_FCHMODAT2, CALL_SETXATTRAT, CALL_REMOVEXATTRAT, CALL_FILE_SETATTR,
 #ifdef __x86_64__
         SYS_chmod,        SYS_chown,      SYS_lchown,      SYS_utime,          SYS_utimes,
         SYS_futimesat,
 #endif
     };
     static const int cuts[] = {SYS_truncate};
-    FORBID(code, calls, FAIL(EROFS));
+    static const uint32_t flags[] = {0x40086602, 0x401c5820}; // FS_IOC_SETFLAGS, FS_IOC_FSSETXATTR
+    REFUSE(filter, calls, FAIL(EROFS));
+    via__filter_never(filter, (argument){SYS_ioctl, 1, ALL}, flags, COUNT(flags), FAIL(EROFS));
     if (files_version < 3) // from then on it sees this
-        FORBID(code, cuts, FAIL(EROFS));
+        REFUSE(filter, cuts, FAIL(EROFS));
 }
 
-static void build(struct code *code, unsigned sandbox, int files_version)
+static void build(struct via__filter *filter, unsigned sandbox, int files_version)
 {
-    begin(code);
-    forbid_rings(code);
+    via__filter_begin(filter);
+    refuse_rings(filter);
+    refuse_terminals(filter);
     if (sandbox & VIA_SANDBOX_NO_NETWORK)
-        forbid_network(code);
+        refuse_network(filter);
     if (sandbox & VIA_SANDBOX_NO_EXEC)
-        forbid_exec(code);
+        refuse_exec(filter);
     if (sandbox & VIA_SANDBOX_NO_TRACE)
-        forbid_trace(code);
+        refuse_trace(filter);
+    if (sandbox & VIA_SANDBOX_NO_FORK)
+        refuse_fork(filter);
+    if (sandbox & VIA_SANDBOX_NO_PRIVILEGES)
+        refuse_privileges(filter);
     if (sandbox & VIA__SANDBOX_FILES)
-        forbid_changes(code, files_version);
-    answer(code, SECCOMP_RET_ALLOW);
+        refuse_changes(filter, files_version);
+    via__filter_end(filter);
 }
 
 int via__confine_can_filter(void)
@@ -210,9 +252,11 @@ int via__confine_can_filter(void)
 // For all threads: the initializer may have started some.
 int via__confine_calls(unsigned sandbox, int files_version)
 {
-    struct code code = {.count = 0};
-    build(&code, sandbox, files_version);
-    struct sock_fprog program = {.len = code.count, .filter = code.at};
+    struct via__filter filter;
+    build(&filter, sandbox, files_version);
+    if (filter.is_cut)
+        return -E2BIG;
+    struct sock_fprog program = {.len = filter.count, .filter = filter.code};
     long rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &program);
     if (rc > 0)
         return VIA_EBUSY; // a thread that has a filter of its own

@@ -13,7 +13,6 @@
  */
 #include <config.h>
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -145,19 +144,6 @@ static int allow_all(int ruleset, const struct via__process_config *config, uint
                : allow_paths(ruleset, strings + config->writable_at, written, why);
 }
 
-// The kernel restricts a thread, and what it starts; not those that run beside it.
-static int has_threads(void)
-{
-    DIR *directory = opendir("/proc/self/task");
-    int count = 0;
-    if (!directory)
-        return 0;
-    for (const struct dirent *entry; (entry = readdir(directory));)
-        count += entry->d_name[0] != '.';
-    closedir(directory);
-    return count > 1;
-}
-
 static int restrict_to(int ruleset, struct via__why *why)
 {
     if (syscall(SYS_landlock_restrict_self, ruleset, 0) == 0)
@@ -175,7 +161,8 @@ int via__confine_files(const struct via__process_config *config, struct via__why
     struct ruleset set = forbidden(config->sandbox, version);
     if (!set.files && !set.scoped)
         return 0;
-    if ((config->sandbox & VIA__SANDBOX_FILES) && has_threads())
+    // The kernel restricts a thread, and what it starts; not those that run beside it.
+    if ((config->sandbox & VIA__SANDBOX_FILES) && via__confine_has_threads())
         return via__why(why, VIA_ENOTSUP,
                         "a worker's sandbox for files does not reach the threads that its initializer has "
                         "left running");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
-/* The two halves of a sandbox: system calls and files. */
+/* The parts of a sandbox: system calls, files, privileges. */
 #ifndef VIADUCT_PROCESS_CONFINE_PARTS_H
 #define VIADUCT_PROCESS_CONFINE_PARTS_H
 
@@ -20,5 +20,11 @@ int via__confine_calls(unsigned sandbox, int files_version);
 
 // Forbids files to this thread, and to those it will start, for good.  0 or a negative status, with why.
 int via__confine_files(const struct via__process_config *config, struct via__why *why);
+
+// Takes all capabilities from this thread, the only one, for good.  0 or a negative status, with why.
+int via__confine_rights(struct via__why *why);
+
+// Whether this process has more threads than this one.
+int via__confine_has_threads(void);
 
 #endif

@@ -306,9 +306,11 @@ static void handle_init(void)
     drop_answer();
     if (self.answer->status != 0)
         return;
-    // Plugins are loaded while their files can be opened.
-    if (self.config->sandbox)
+    // Plugins are loaded, and the kernel's word on memory opened, while files can be.
+    if (self.config->sandbox) {
         via__directory_find_all(self.view);
+        (void)resident_bytes();
+    }
     int status = via__confine_sandbox(self.config, &why);
     clear(self.answer);
     self.answer->status = status;
