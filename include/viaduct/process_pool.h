@@ -210,14 +210,14 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * no signal is blocked or handled, but SIGTTOU and SIGTTIN are ignored.  What a function prints to stdout is
  * written when its call is over, whole lines at once.  Workers end by _exit(): no exit handler runs.
  *
+ * So make pools after the program has given up privileges or changed its root directory: until the helper
+ * process is started again, its workers have the user, groups and root that the program had before.
+ *
  * A text of via_fail() is cut after 168 bytes, and has `?` for control characters, also line ends, since
  * the worker may be hostile.  What a function changes in its process, as its directory or its signal mask,
  * stays for the calls after it; one that ends its thread (pthread_exit()) fails with VIA_EEXITED, as on a
  * thread pool, and its process ends.  In a process that it forks a function should not return; if it does
  * that process ends.
- *
- * So make pools after the program has given up privileges or changed its root directory: until the helper
- * process is started again, its workers have the user, groups and root that the program had before.
  *
  * Processes that a function has started and left end with its worker, but for those that have left its
  * process group, which VIA_SANDBOX_NO_FORK does not let them.  Before Linux 6.9 they may outlive a helper
