@@ -73,6 +73,8 @@ static void set_options(void)
 {
     via_process_pool_options_init(&pool_options);
     via_loop_options_init(&loop_options);
+    if (says("default"))
+        return;
     int spins = says("spin");
     pool_options.linger_ns = spins ? SPIN_NS : 0;
     pool_options.serve_linger_ns = spins ? SPIN_NS : 0;
