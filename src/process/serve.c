@@ -273,12 +273,17 @@ static void look_in_loop(struct via__loop_source *source)
     via__process_unlock(pool);
 }
 
+// What is heard here may be the last that the end of the pool waits for, of which nothing else would tell.
+// The loop is not let go of in the midst of its sources' rest: it is told once more.
 static void rest_in_loop(struct via__loop_source *source)
 {
     struct via__process_pool *pool = pool_of(source);
-    if (pool->is_unheard)
+    int was_unheard = pool->is_unheard;
+    if (was_unheard)
         hear(pool);
     via__process_lock(pool);
+    if (was_unheard && via__process_wind_down(pool))
+        via__process_nudge(pool);
     arm_all(pool);
     via__process_unlock(pool);
 }

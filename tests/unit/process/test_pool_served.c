@@ -4,6 +4,7 @@
 #include "pool_inside.h"
 #include "support/sanitizers.h"
 
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 
 struct waiting {
@@ -58,9 +59,10 @@ TEST(a_callback_of_the_loop_shuts_the_pool_down_but_does_not_wait)
 
 TEST(a_thread_takes_over_when_the_loop_closes)
 {
+    int threads = via_test_threads();
     EACH_TRANSPORT(transport)
     {
-        int threads = via_test_threads();
+        via_test_await_threads(threads); // the one that saw off a zygote may still be ending
         via_loop *loop = new_loop();
         via_executor *pool = open_served(loop, transport, 1);
         via_buffer *gate = new_gate();
@@ -194,6 +196,35 @@ TEST(a_done_callback_may_drop_the_pool)
         via_test_await_threads(threads);
         via_buffer_unref(gate);
     }
+}
+
+// From now on the pool is told of nothing by its timer, which would find what was not told.
+static void stop_timer(via_executor *executor)
+{
+    struct via__process_pool *pool = inside(executor);
+    struct itimerspec never = {.it_value = {0, 0}};
+    via__process_lock(pool);
+    ck_assert_int_eq(timerfd_settime(pool->timer_fd, 0, &never, NULL), 0);
+    pool->armed_ns = 0; // as if it were about to fire
+    via__process_unlock(pool);
+}
+
+/* The release is told while the loop deals with the answer, and before it hears what else there is. */
+TEST(a_pool_dropped_in_a_done_callback_ends_while_its_loop_runs_on)
+{
+    via_loop *loop = new_loop();
+    struct dropping dropping = {open_served(loop, VIA_TRANSPORT_AUTO, 1), 0};
+    via_buffer *gate = new_gate();
+    via_cfuture *cf = submit_gate(dropping.pool, gate);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf, drop_the_pool, &dropping), 0);
+    RUN_UNTIL(loop, atomic_load(&gate_of(gate)->arrived) == 1);
+    stop_timer(dropping.pool);
+    open_gate(gate);
+    RUN_UNTIL(loop, atomic_load(&dropping.done));
+    ck_assert_int_eq(finish(cf), 0);
+    RUN_UNTIL(loop, is_dead(atomic_load(&gate_of(gate)->pid)));
+    via_loop_unref(loop);
+    via_buffer_unref(gate);
 }
 
 struct following {
@@ -348,15 +379,13 @@ TEST(a_forked_child_does_not_wait_for_the_parents_calls)
     via_buffer_unref(gate);
 }
 
-PROCESS_TEST_MAIN("process/pool_served", waiting_in_a_callback_of_the_loop_that_serves_is_refused,
-                  a_callback_of_the_loop_shuts_the_pool_down_but_does_not_wait,
-                  a_thread_takes_over_when_the_loop_closes,
-                  answers_that_came_before_the_loop_closed_are_found,
-                  a_pool_released_with_calls_running_ends_with_them_when_the_loop_goes,
-                  a_pool_released_before_its_loop_ran_at_all_ends, one_loop_serves_several_pools,
-                  a_closed_loop_is_refused, a_done_callback_may_drop_the_pool, a_done_callback_may_submit,
-                  a_process_that_exits_takes_its_workers_with_it,
-                  what_is_queued_at_the_end_of_the_process_still_runs,
-                  a_process_that_is_killed_takes_its_workers_with_it,
-                  a_forked_child_may_have_a_pool_of_its_own,
-                  a_forked_child_does_not_wait_for_the_parents_calls)
+PROCESS_TEST_MAIN(
+    "process/pool_served", waiting_in_a_callback_of_the_loop_that_serves_is_refused,
+    a_callback_of_the_loop_shuts_the_pool_down_but_does_not_wait, a_thread_takes_over_when_the_loop_closes,
+    answers_that_came_before_the_loop_closed_are_found,
+    a_pool_released_with_calls_running_ends_with_them_when_the_loop_goes,
+    a_pool_released_before_its_loop_ran_at_all_ends, one_loop_serves_several_pools, a_closed_loop_is_refused,
+    a_done_callback_may_drop_the_pool, a_pool_dropped_in_a_done_callback_ends_while_its_loop_runs_on,
+    a_done_callback_may_submit, a_process_that_exits_takes_its_workers_with_it,
+    what_is_queued_at_the_end_of_the_process_still_runs, a_process_that_is_killed_takes_its_workers_with_it,
+    a_forked_child_may_have_a_pool_of_its_own, a_forked_child_does_not_wait_for_the_parents_calls)
