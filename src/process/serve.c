@@ -78,7 +78,9 @@ static void handle(struct via__process_pool *pool, uint64_t tag)
     }
 }
 
-// Under the lock: takes what busy workers seem to have answered; how many had.
+// Under the lock: takes what busy workers seem to have answered; how many had.  The next worker may turn out
+// to be dead when it is given a call, and leaves the list; what is behind it is found the next time, or
+// rings.
 static int gather(struct via__process_pool *pool)
 {
     int found = 0;
@@ -88,6 +90,8 @@ static int gather(struct via__process_pool *pool)
         if (via__channel_has_answer(worker->channel)) {
             via__process_take_and_feed(worker);
             found++;
+            if (via__list_empty(next))
+                break;
         }
     }
     return found;

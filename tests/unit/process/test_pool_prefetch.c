@@ -253,6 +253,66 @@ TEST(nothing_is_given_behind_a_call_that_is_long_already)
     end_behind(&behind);
 }
 
+/* ---- a worker that dies while another's answers are read ---- */
+
+/* As if the function's calls took so long. */
+static void make_known_as(via_executor *executor, via_bytes_fn fn, int64_t mean_ns)
+{
+    struct via__process_pool *pool = inside(executor);
+    struct via__why why;
+    uint32_t number;
+    make_known(executor, fn);
+    via__process_lock(pool);
+    ck_assert_int_eq(via__directory_enter(pool->directory, (void *)(uintptr_t)fn, &number, &why), 0);
+    via__process_function(pool, number)->mean_ns = mean_ns;
+    via__process_unlock(pool);
+}
+
+#define FILLERS 20 // more than are read before others are given calls
+
+/* The first worker has answered so much that the second, which is dead, is next to be given a call, and is
+ * found to take no buffer.  It leaves the list that is gone through just then. */
+TEST(a_worker_that_is_found_dead_meanwhile_does_not_stop_the_reading_of_answers)
+{
+    via_loop *loop = new_loop();
+    struct via_process_pool_options options = pool_options(2);
+    options.loop = loop;
+    options.min_workers = 2;
+    options.prefetch_max = 2 * FILLERS;
+    via_executor *pool = open_with(&options);
+    via_buffer *first = new_gate(), *second = new_gate(), *passed = new_gate(), *fresh = new_gate();
+    via_cfuture *fillers[FILLERS];
+    RUN_UNTIL(loop, executor_stats(pool).workers_idle == 2);
+    make_known_as(pool, pass_gate, 1);
+    via_cfuture *at_first = occupy(pool, first);
+    open_gate(passed);
+    for (int i = 0; i < FILLERS; i++)
+        fillers[i] = submit_gate(pool, passed);
+    make_known_as(pool, pass_gate, 25 * VIA_US);
+    via_cfuture *at_second = occupy(pool, second);
+    struct via_call call = VIA_CALL_BUFFER(give_back, fresh);
+    via_cfuture *queued = submit_call(pool, &call);
+    ck_assert_uint_eq(count_given(pool), FILLERS + 2);
+    long dead = atomic_load(&gate_of(second)->pid);
+    ck_assert_int_ne(dead, atomic_load(&gate_of(first)->pid));
+    ck_assert_int_eq(kill((pid_t)dead, SIGKILL), 0);
+    AWAIT(is_dead(dead));
+    open_gate(first);
+    await_arrivals(passed, FILLERS);
+    make_known(pool, give_back);
+    ck_assert_int_eq(run_to_end(loop, queued), 0);
+    ck_assert_int_eq(run_to_end(loop, at_first), 0);
+    for (int i = 0; i < FILLERS; i++)
+        ck_assert_int_eq(run_to_end(loop, fillers[i]), 0);
+    ck_assert_int_eq(run_to_end(loop, at_second), VIA_ECRASHED);
+    close_pool(pool);
+    via_loop_unref(loop);
+    via_buffer_unref(first);
+    via_buffer_unref(second);
+    via_buffer_unref(passed);
+    via_buffer_unref(fresh);
+}
+
 PROCESS_TEST_MAIN("process/pool_prefetch", a_hundred_short_calls_earn_it_and_for_their_function_alone,
                   with_a_prefetch_of_one_nothing_is_given_ahead,
                   a_function_that_has_crashed_is_never_given_ahead_again,
@@ -261,4 +321,5 @@ PROCESS_TEST_MAIN("process/pool_prefetch", a_hundred_short_calls_earn_it_and_for
                   a_call_given_ahead_that_is_cancelled_never_runs,
                   a_shutdown_that_cancels_takes_back_what_was_given_ahead,
                   calling_back_what_has_begun_meanwhile_is_no_request_to_stop,
-                  nothing_is_given_behind_a_call_that_is_long_already)
+                  nothing_is_given_behind_a_call_that_is_long_already,
+                  a_worker_that_is_found_dead_meanwhile_does_not_stop_the_reading_of_answers)
