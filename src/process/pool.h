@@ -166,7 +166,8 @@ struct via__process_worker {
     int64_t born_ns, idle_ns, killed_ns, head_ns;
     int64_t waits_since_ns; // for the start of `waits_place`; 0: it is not known to
     uint32_t waits_place;
-    int64_t untold_ns; // when it was seen to be dead, of which the zygote has not told; or 0
+    int64_t untold_ns;      // when it was seen to be dead, of which the zygote has not told; or 0
+    int64_t untold_seen_ns; // the same, when it was looked at last
 };
 
 struct via__function_record {

@@ -13,6 +13,7 @@
 
 #define END_NS    (5 * VIA_S)  // so long may a finalizer take
 #define UNTOLD_NS (10 * VIA_S) // a zygote that does not tell of a death for so long is of no use
+#define GAP_NS    (2 * VIA_S)  // if nobody looked for so long, nobody heard the zygote either
 
 static int64_t earlier(int64_t a_ns, int64_t b_ns)
 {
@@ -190,12 +191,15 @@ static int is_dead_untold(struct via__process_worker *worker, int64_t now_ns)
     struct pollfd dead = {.fd = worker->pidfd, .events = POLLIN};
     if (worker->pidfd < 0 || pool->zygote_state != VIA__ZYGOTE_UP || poll(&dead, 1, 0) <= 0)
         return 0;
-    if (!worker->untold_ns)
+    // What it has told may wait to be heard, if the pool was not served for a while: then the time begins
+    // anew.
+    if (!worker->untold_ns || now_ns >= after(worker->untold_seen_ns, GAP_NS))
         worker->untold_ns = now_ns;
     else if (now_ns < after(worker->untold_ns, UNTOLD_NS))
         via__zygote_rouse(&pool->zygote);
     else
         via__zygote_strike(&pool->zygote);
+    worker->untold_seen_ns = now_ns;
     return 1;
 }
 

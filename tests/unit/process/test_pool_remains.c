@@ -459,6 +459,44 @@ TEST(a_helper_that_was_stopped_keeps_nobody_from_hearing_of_a_crash)
     via_buffer_unref(gate);
 }
 
+// As the pool's timers do, at some time.
+static void look_at(via_executor *pool, int64_t now_ns)
+{
+    via__process_lock(inside(pool));
+    ck_assert_ptr_nonnull(inside(pool)->table[0]);
+    via__process_look(inside(pool)->table[0], now_ns);
+    via__process_unlock(inside(pool));
+}
+
+// A pool whose worker is dead, of which nobody has heard, is looked at so often; how many helpers it needed.
+static uint64_t look_at_untold(int times, int64_t every_ns)
+{
+    via_loop *loop = new_loop();
+    via_executor *pool = open_served(loop, VIA_TRANSPORT_AUTO, 1);
+    via_buffer *gate = new_gate();
+    via_cfuture *cf = submit_gate(pool, gate);
+    RUN_UNTIL(loop, atomic_load(&gate_of(gate)->arrived) == 1);
+    long pid = atomic_load(&gate_of(gate)->pid);
+    ck_assert_int_eq(kill((pid_t)pid, SIGKILL), 0);
+    AWAIT(is_dead(pid));
+    int64_t now_ns = via_now_ns();
+    for (int i = 0; i < times; i++)
+        look_at(pool, now_ns + i * every_ns);
+    ck_assert_int_eq(run_to_end(loop, cf), VIA_ECRASHED);
+    ck_assert_int_eq(run_to_end(loop, submit(pool, do_nothing, NULL, 0)), 0);
+    uint64_t restarts = process_stats(pool).helper_restarts;
+    close_pool(pool);
+    via_loop_unref(loop);
+    via_buffer_unref(gate);
+    return restarts;
+}
+
+TEST(a_helper_that_does_not_tell_is_replaced_but_not_if_nobody_listened)
+{
+    ck_assert_uint_eq(look_at_untold(2, 60 * VIA_S), 0);
+    ck_assert_uint_eq(look_at_untold(12, VIA_S), 1);
+}
+
 TEST(a_worker_that_is_dead_is_not_unkillable_because_the_helper_was_stopped)
 {
     via_executor *pool = open_pool(1);
@@ -494,4 +532,5 @@ PROCESS_TEST_MAIN("process/pool_remains", the_copies_that_a_forked_child_has_kee
                   a_buffer_that_was_released_is_no_input, a_core_file_is_told_of_if_there_is_one,
                   a_helper_that_was_stopped_keeps_nobody_from_hearing_of_a_crash,
                   a_worker_that_is_dead_is_not_unkillable_because_the_helper_was_stopped,
-                  a_helper_that_was_stopped_starts_workers_all_the_same)
+                  a_helper_that_was_stopped_starts_workers_all_the_same,
+                  a_helper_that_does_not_tell_is_replaced_but_not_if_nobody_listened)
