@@ -234,7 +234,7 @@ static size_t run_once(via_loop *loop)
 static int may_linger(const via_loop *loop)
 {
     return loop->linger_ns && loop->in_flight && !via__something_to_run(loop) && !loop->stepping &&
-           !loop->vclock && !loop->close_requested;
+           !loop->vclock;
 }
 
 // While many calls are in flight the next completions are close behind the first.  Taking them together

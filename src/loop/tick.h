@@ -8,7 +8,7 @@
 // Tells whether the next tick need not wait for anything.
 static inline int via__something_to_run(const via_loop *loop)
 {
-    return loop->ready.count || loop->backlog || loop->stop_requested;
+    return loop->ready.count || loop->backlog || loop->stop_requested || loop->close_requested;
 }
 
 // Calls in flight and holds: somebody else will send something.  To be asked before the inbox is looked at.

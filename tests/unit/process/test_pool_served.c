@@ -227,6 +227,63 @@ TEST(a_pool_dropped_in_a_done_callback_ends_while_its_loop_runs_on)
     via_buffer_unref(gate);
 }
 
+struct second {
+    via_executor *pool;
+    via_buffer *gate;
+};
+
+static size_t count_answered(via_executor *executor)
+{
+    struct via__process_pool *pool = inside(executor);
+    size_t answered = 0;
+    via__process_lock(pool);
+    for (size_t i = 0; i < pool->slots; i++)
+        answered += pool->table[i] && via__channel_has_answer(pool->table[i]->channel);
+    via__process_unlock(pool);
+    return answered;
+}
+
+static int await_second(via_cfuture *cf, void *arg)
+{
+    const struct second *second = arg;
+    (void)cf;
+    open_gate(second->gate);
+    AWAIT(count_answered(second->pool) == 1);
+    return 0;
+}
+
+static int drop_the_loop(via_cfuture *cf, void *arg)
+{
+    (void)cf;
+    via_loop_unref(arg);
+    return 0;
+}
+
+/* The second answer comes after the loop has looked for answers, and is heard of when it goes to rest. */
+TEST(a_done_callback_may_drop_the_loop_when_that_goes_to_rest)
+{
+    via_loop *loop = new_loop();
+    via_executor *pool = open_served(loop, VIA_TRANSPORT_AUTO, 2);
+    via_buffer *gates[2] = {new_gate(), new_gate()};
+    struct second second = {pool, gates[1]};
+    via_cfuture *cf[2];
+    for (int i = 0; i < 2; i++) {
+        cf[i] = submit_gate(pool, gates[i]);
+        RUN_UNTIL(loop, atomic_load(&gate_of(gates[i])->arrived) == 1);
+    }
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf[0], await_second, &second), 0);
+    ck_assert_int_eq(via_cfuture_add_done_callback(cf[1], drop_the_loop, loop), 0);
+    stop_timer(pool);
+    ck_assert_int_eq(via_loop_hold(loop), 0);
+    open_gate(gates[0]);
+    (void)via_loop_run_forever(loop);
+    for (int i = 0; i < 2; i++)
+        ck_assert_int_eq(finish(cf[i]), 0);
+    close_pool(pool);
+    via_buffer_unref(gates[0]);
+    via_buffer_unref(gates[1]);
+}
+
 struct following {
     via_executor *pool;
     via_cfuture *next;
@@ -386,6 +443,7 @@ PROCESS_TEST_MAIN(
     a_pool_released_with_calls_running_ends_with_them_when_the_loop_goes,
     a_pool_released_before_its_loop_ran_at_all_ends, one_loop_serves_several_pools, a_closed_loop_is_refused,
     a_done_callback_may_drop_the_pool, a_pool_dropped_in_a_done_callback_ends_while_its_loop_runs_on,
-    a_done_callback_may_submit, a_process_that_exits_takes_its_workers_with_it,
-    what_is_queued_at_the_end_of_the_process_still_runs, a_process_that_is_killed_takes_its_workers_with_it,
-    a_forked_child_may_have_a_pool_of_its_own, a_forked_child_does_not_wait_for_the_parents_calls)
+    a_done_callback_may_drop_the_loop_when_that_goes_to_rest, a_done_callback_may_submit,
+    a_process_that_exits_takes_its_workers_with_it, what_is_queued_at_the_end_of_the_process_still_runs,
+    a_process_that_is_killed_takes_its_workers_with_it, a_forked_child_may_have_a_pool_of_its_own,
+    a_forked_child_does_not_wait_for_the_parents_calls)
