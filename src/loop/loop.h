@@ -80,6 +80,7 @@ struct via_loop {
     uintptr_t backlog; // taken from the inbox but not handled yet, in order
     // While a source is served: what it completes, a chain that goes before the backlog.
     uintptr_t served, *served_end;
+    int is_behind; // something of the backlog was there when sources were served last
     struct via__heap timers;
     size_t in_flight; // see via__loop_call_begins()
     // The bridge's: handles the completion whose link word this is.

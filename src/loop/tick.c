@@ -79,7 +79,10 @@ static int drain(via_loop *loop, int most)
         __builtin_prefetch(via__inbox_link(loop->backlog));
         handle_message(loop, tagged);
         budget--;
-        if (!loop->backlog && !via__inbox_empty(&loop->inbox))
+        if (loop->backlog)
+            continue;
+        loop->is_behind = 0;
+        if (!via__inbox_empty(&loop->inbox))
             loop->backlog = via__inbox_take(&loop->inbox);
     }
     loop->draining = 0;
@@ -202,12 +205,17 @@ static int next_portion(int budget)
     return budget < PORTION ? budget : PORTION;
 }
 
-// The inbox is awake first, or what the sources send would be signalled.
+// The inbox is awake first, or what the sources send would be signalled.  It goes before what is there, which
+// sources that always have something would starve: so they wait until that was handled.  Their descriptors
+// tell again.
 static void serve_sources(via_loop *loop)
 {
+    if (loop->is_behind && loop->backlog)
+        return;
     if (!loop->backlog)
         loop->backlog = via__inbox_take(&loop->inbox);
     via__sources_serve(loop);
+    loop->is_behind = loop->backlog != 0;
 }
 
 // A tick without its poll.  Messages are handled in portions, each with the callbacks it made ready, so that

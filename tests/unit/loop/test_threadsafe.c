@@ -2,6 +2,10 @@
 /* Posts of other threads, and the handles that any thread may use. */
 #include "unit/loop/loop_fixture.h"
 
+#include <unistd.h>
+
+#include "loop/source.h"
+
 static void *run_in_this_thread(void *loop)
 {
     return (void *)(intptr_t)via_loop_run_forever(loop);
@@ -426,6 +430,61 @@ TEST(a_post_without_loop_or_function_is_refused)
     close_loop(loop);
 }
 
+/* ---- besides a source ---- */
+
+#define BUSY_TICKS  20
+#define BUSY_BUDGET 4
+
+// It has as many completions as a tick takes, each time that it is asked.
+struct busy_source {
+    struct via__loop_source source;
+    uintptr_t links[BUSY_TICKS * BUSY_BUDGET];
+    int sent;
+};
+
+static void serve_busily(struct via__loop_source *source)
+{
+    struct busy_source *busy = VIA__CONTAINER_OF(source, struct busy_source, source);
+    for (int i = 0; i < BUSY_BUDGET && busy->sent < BUSY_TICKS * BUSY_BUDGET; i++)
+        ck_assert_int_eq(via__loop_post_completion(source->loop, &busy->links[busy->sent++], 0), 0);
+}
+
+static void do_nothing(struct via__loop_source *source)
+{
+    (void)source;
+}
+
+static void take_nothing(via_loop *loop, uintptr_t *link)
+{
+    (void)loop;
+    (void)link;
+}
+
+TEST(a_source_that_always_has_something_does_not_starve_posts)
+{
+    static const struct via__loop_source_kind kind = {serve_busily, do_nothing, do_nothing};
+    struct busy_source busy = {.sent = 0};
+    struct via_loop_options options;
+    via_loop *loop = NULL;
+    int ends[2], count = 0;
+    via_loop_options_init(&options);
+    options.drain_budget = BUSY_BUDGET;
+    ck_assert_int_eq(via_loop_new_with(&options, &loop), 0);
+    loop->on_completion = loop->on_completion_dropped = take_nothing;
+    ck_assert_int_eq(pipe(ends), 0);
+    ck_assert_int_eq((int)write(ends[1], "x", 1), 1);
+    ck_assert_int_eq(via__source_add(loop, &busy.source, ends[0], &kind), 0);
+    for (int i = 0; i < 2 * BUSY_BUDGET; i++)
+        ck_assert_int_eq(via_call_soon_threadsafe(loop, count_up, &count, NULL), 0);
+    RUN_TICKS(loop, BUSY_TICKS);
+    ck_assert_int_gt(busy.sent, 2 * BUSY_BUDGET);
+    ck_assert_int_eq(count, 2 * BUSY_BUDGET);
+    via__source_remove(&busy.source);
+    close_loop(loop);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 TEST_MAIN("loop/threadsafe", a_post_runs_in_the_thread_of_the_loop, a_post_wakes_a_sleeping_loop,
           a_post_wakes_a_loop_that_sleeps_until_a_timer,
           posts_of_four_threads_all_arrive_each_threads_in_order,
@@ -437,4 +496,5 @@ TEST_MAIN("loop/threadsafe", a_post_runs_in_the_thread_of_the_loop, a_post_wakes
           another_thread_can_cancel_a_post_before_it_starts, a_cancelled_post_gives_its_argument_back,
           a_post_either_runs_or_is_cancelled, posts_to_a_busy_loop_do_not_wake_it_each,
           posting_to_a_closed_loop_is_refused, threads_may_post_while_the_loop_is_closed,
-          a_post_without_loop_or_function_is_refused)
+          a_post_without_loop_or_function_is_refused,
+          a_source_that_always_has_something_does_not_starve_posts)
