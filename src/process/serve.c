@@ -97,25 +97,6 @@ static int gather(struct via__process_pool *pool)
     return found;
 }
 
-// Looks for further answers for a while before it asks to be told.
-static void linger(struct via__process_pool *pool)
-{
-    int64_t until_ns = via_now_ns() + pool->options.serve_linger_ns;
-    int is_busy;
-    do {
-        via__process_lock(pool);
-        int found = gather(pool);
-        if (found) {
-            via__process_feed(pool);
-            until_ns = via_now_ns() + pool->options.serve_linger_ns;
-        }
-        is_busy = !via__list_empty(&pool->busy_workers);
-        via__process_unlock(pool);
-        for (int i = 0; i < 20 && !found; i++)
-            via__cpu_relax();
-    } while (is_busy && via_now_ns() < until_ns);
-}
-
 static void arm_those_of(struct via__list *workers)
 {
     for (struct via__list *at = workers->next, *next; at != workers; at = next) {
@@ -152,6 +133,31 @@ static int serve_once(struct via__process_pool *pool, int timeout_ms)
     via__process_feed(pool);
     via__process_unlock(pool);
     return count;
+}
+
+// Looks for further answers for a while before it asks to be told.  What else there is to hear, as timers and
+// deaths, it hears meanwhile, or answers that do not cease would keep it from that.
+static void linger(struct via__process_pool *pool)
+{
+    int64_t now_ns = via_now_ns(), until_ns = now_ns + pool->options.serve_linger_ns, heard_ns = now_ns;
+    int is_busy;
+    do {
+        via__process_lock(pool);
+        int found = gather(pool);
+        if (found)
+            via__process_feed(pool);
+        is_busy = !via__list_empty(&pool->busy_workers);
+        via__process_unlock(pool);
+        for (int i = 0; i < 20 && !found; i++)
+            via__cpu_relax();
+        now_ns = via_now_ns();
+        if (found)
+            until_ns = now_ns + pool->options.serve_linger_ns;
+        if (now_ns >= heard_ns + VIA__PROCESS_LOOK_NS) {
+            heard_ns = now_ns;
+            (void)serve_once(pool, 0);
+        }
+    } while (is_busy && now_ns < until_ns);
 }
 
 int via__process_serve(struct via__process_pool *pool, int timeout_ms)

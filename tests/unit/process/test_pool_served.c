@@ -314,6 +314,46 @@ TEST(a_done_callback_may_submit)
     via_buffer_unref(gate);
 }
 
+/* ---- a server that lingers ---- */
+
+struct stream {
+    via_executor *pool;
+    _Atomic int stops, over;
+};
+
+// Each call is followed by another.
+static int go_on(via_cfuture *cf, void *arg)
+{
+    struct stream *stream = arg;
+    (void)cf;
+    if (atomic_load(&stream->stops)) {
+        atomic_store(&stream->over, 1);
+        return 0;
+    }
+    via_cfuture *next = submit(stream->pool, give_back, "x", 1);
+    ck_assert_int_eq(via_cfuture_add_done_callback(next, go_on, stream), 0);
+    via_cfuture_unref(next);
+    return 0;
+}
+
+TEST(a_server_that_lingers_over_a_stream_of_answers_keeps_to_the_time)
+{
+    struct via_process_pool_options options = pool_options(2);
+    options.serve_linger_ns = 100 * VIA_S;
+    struct stream stream = {.pool = open_with(&options)};
+    struct via_call call = VIA_CALL_BYTES(hang, NULL, 0);
+    call.timeout_ns = 20 * VIA_MS;
+    via_cfuture *first = submit(stream.pool, give_back, "x", 1);
+    ck_assert_int_eq(via_cfuture_add_done_callback(first, go_on, &stream), 0);
+    via_cfuture *hangs = submit_call(stream.pool, &call);
+    ck_assert_int_eq(wait_outcome(hangs).status, VIA_ETIMEDOUT);
+    atomic_store(&stream.stops, 1);
+    AWAIT(atomic_load(&stream.over));
+    via_cfuture_unref(hangs);
+    via_cfuture_unref(first);
+    close_pool(stream.pool);
+}
+
 /* ---- the process ends ---- */
 
 static int status_of_exit(void (*fn)(void))
@@ -444,6 +484,7 @@ PROCESS_TEST_MAIN(
     a_pool_released_before_its_loop_ran_at_all_ends, one_loop_serves_several_pools, a_closed_loop_is_refused,
     a_done_callback_may_drop_the_pool, a_pool_dropped_in_a_done_callback_ends_while_its_loop_runs_on,
     a_done_callback_may_drop_the_loop_when_that_goes_to_rest, a_done_callback_may_submit,
+    a_server_that_lingers_over_a_stream_of_answers_keeps_to_the_time,
     a_process_that_exits_takes_its_workers_with_it, what_is_queued_at_the_end_of_the_process_still_runs,
     a_process_that_is_killed_takes_its_workers_with_it, a_forked_child_may_have_a_pool_of_its_own,
     a_forked_child_does_not_wait_for_the_parents_calls)
