@@ -32,6 +32,7 @@
 #include "inject.h"
 #include "ledger.h"
 #include "scenario.h"
+#include "support/sanitizers.h"
 
 enum {
     DEADLINE_MS = 20000,
@@ -269,11 +270,12 @@ static void tell(bool fine, const char *scenario, const char *what, unsigned lon
     fflush(stdout);
 }
 
-/* Where processes are started what lasts costs waits. */
+/* Where processes are started what lasts costs waits, and under a sanitizer every run costs a tenth of a
+ * second. */
 static unsigned long next_call(const struct fault_scenario *scenario, const struct series *series,
                                unsigned long nth)
 {
-    bool costs = scenario->processes && (series->lasting || series->limited);
+    bool costs = scenario->processes && (series->lasting || series->limited || UNDER_SANITIZER);
     if (is_full(scenario))
         return nth + 1;
     if (costs)
