@@ -70,6 +70,14 @@ static inline int has_file_rules(void)
     return !UNDER_THREAD_SANITIZER && !via_test_under_valgrind() && via__confine_files_version() > 0;
 }
 
+/* Nor would the end of privileges, so that a worker is refused. */
+static inline int has_rules_for(unsigned flag)
+{
+    if (flag & VIA_SANDBOX_NO_PRIVILEGES && UNDER_THREAD_SANITIZER)
+        return 0;
+    return !(flag & VIA__SANDBOX_FILES) || has_file_rules();
+}
+
 /* What comes of doing something under some flags, with files allowed below `here` if that is there. */
 static inline int under(unsigned sandbox, int (*act)(void))
 {

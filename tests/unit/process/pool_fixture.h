@@ -30,8 +30,17 @@
     {                                                                                                        \
         via_process_enter();                                                                                 \
         const TTest *const tests[] = {__VA_ARGS__, NULL};                                                    \
-        return via_test_main(suite, tests);                                                                  \
+        return process_test_main(suite, tests);                                                              \
     }
+
+/* A pool would say so as well: valgrind cannot be started as a copy of the program. */
+static inline int process_test_main(const char *suite, const TTest *const *tests)
+{
+    if (!via_test_under_valgrind())
+        return via_test_main(suite, tests);
+    printf("1..0 # SKIP pools cannot be made under valgrind\n");
+    return 0;
+}
 
 static inline struct via_process_pool_options pool_options(int workers)
 {
