@@ -229,6 +229,7 @@ static int move_one(struct via__process_pool *pool, struct via__pcall *call,
 
 static int wants_more(const struct via__process_pool *pool)
 {
+    // A full pool with calls waiting comes here with each of them: via__process_bear() would say the same.
     if (pool->live >= (size_t)pool->options.max_workers && pool->zygote_state == VIA__ZYGOTE_UP)
         return 0;
     return pool->starting < pool->queued ||
