@@ -10,7 +10,7 @@
 #include <stdlib.h>
 
 static const char usage[] =
-    "usage: sqlite_httpd [--port N] [--direct]        serve until SIGINT or SIGTERM\n"
+    "usage: sqlite_httpd [--port N] [--direct] [--timeout MS]   serve until SIGINT or SIGTERM\n"
     "       sqlite_httpd --demo [--quick] [--seconds N] [--seed N] [--plot FILE]\n"
     "both:  [--coroutines] [--processes N] [--database FILE] [--data FILE]\n"
     "\n"
@@ -18,6 +18,7 @@ static const char usage[] =
     "  --direct         run queries on the loop's thread, to see what that does\n"
     "  --coroutines     handle requests in tasks, not in callbacks; the same otherwise\n"
     "  --processes N    so many for /similar, and so many for /zone; default 2, 0 for neither\n"
+    "  --timeout MS     how long a request may take; default 2000\n"
     "  --demo           put load on a server of its own and compare; about 16 s\n"
     "  --quick          one second for each half of the demo\n"
     "  --seconds N      so many for each half; default 7\n"
@@ -136,6 +137,9 @@ static void set_option(struct program *program, int option)
         if (program->server.processes == 0)
             program->server.processes = -1;
         break;
+    case 't':
+        program->server.timeout_ns = (int64_t)number("timeout", optarg, 1, 3600e3) * VIA_MS;
+        break;
     case 'b':
         program->demo.database = program->server.database = optarg;
         break;
@@ -161,6 +165,7 @@ static void read_options(struct program *program, int argc, char **argv)
                                             {"database", required_argument, NULL, 'b'},
                                             {"data", required_argument, NULL, 'f'},
                                             {"processes", required_argument, NULL, 'n'},
+                                            {"timeout", required_argument, NULL, 't'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     int option;
