@@ -18,6 +18,17 @@
 #define TEST_TIMEOUT_S 20
 #define NS_PER_S       INT64_C(1000000000)
 
+/* Whoever starts a program may have closed them; what is opened later must not take their numbers. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    close(fd);
+}
+
 int via_test_main(const char *suite, const TTest *const *tests)
 {
     Suite *all = suite_create(suite);
@@ -25,6 +36,7 @@ int via_test_main(const char *suite, const TTest *const *tests)
     SRunner *runner;
     int failed;
 
+    open_standard_descriptors();
     if (!getenv("CK_DEFAULT_TIMEOUT"))
         tcase_set_timeout(tcase, TEST_TIMEOUT_S);
     for (; *tests; tests++)
