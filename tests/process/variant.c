@@ -4,8 +4,8 @@
  * shown and the hidden one.  FORGOTTEN, ON_SOME_PATHS, LINKED and NESTED make it others.
  *
  * The environment has it do other things: VARIANT_ROWS, a plugin or "program", to go through the ways in
- * which calls end badly; VARIANT_MISTAKE, to be set up wrongly; VARIANT_STARTS, to note in a file that main()
- * was come to.
+ * which calls end badly; VARIANT_MISTAKE, to be set up wrongly; VARIANT_START_MS, to wait so long for a copy;
+ * VARIANT_STARTS, to note in a file that main() was come to.
  */
 #include "variant.h"
 #include "variant_rows.h"

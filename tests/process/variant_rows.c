@@ -336,7 +336,7 @@ static void orphans(void)
     close(ends[0]);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
-    for (int i = 0; i < 5000 && (left = !is_gone(pids[0]) + !is_gone(pids[1])) > 0; i++)
+    for (int i = 0; i < 60000 && (left = !is_gone(pids[0]) + !is_gone(pids[1])) > 0; i++)
         usleep(1000);
     row("orphans", left == 0, "processes have survived the program");
 }
