@@ -28,7 +28,9 @@
 enum { WORKERS = 4, DEFAULT_CALLS = 1500, STALL_SECONDS = 60, SURVIVORS_MOST = 16 };
 
 #define TIMEOUT_NS  (500 * VIA_MS)
+#define START_NS    (2 * VIA_S) // some are stopped in their initializer
 #define SURVIVAL_NS (100 * VIA_MS)
+#define SURVIVED_NS (40 * VIA_S)
 
 static _Atomic unsigned over;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -145,7 +147,7 @@ static via_executor *open_pool(const struct round *round)
     options.max_workers = WORKERS;
     options.transport = round->transport;
     options.prefetch_max = round->prefetch;
-    options.start_timeout_ns = 2 * VIA_S; // some are stopped in their initializer
+    options.start_timeout_ns = START_NS * (int64_t)number_from("CK_TIMEOUT_MULTIPLIER", 1);
     options.initializer = open_ledger;
     options.initializer_in = round->path;
     options.initializer_in_bytes = strlen(round->path);
@@ -296,7 +298,7 @@ static void run_round(struct round *round)
         struct sums sums = add_up(round);
         judge(round, &sums);
         tell(still_serves(pool, round), round->name, "the pool still serves");
-        tell(via_executor_shutdown(pool, 0, 10 * VIA_S) == 0, round->name, "the pool shuts down");
+        tell(via_executor_shutdown(pool, 0, STALL_SECONDS * VIA_S) == 0, round->name, "the pool shuts down");
         via_executor_unref(pool);
     }
     close_round(round);
@@ -359,14 +361,14 @@ static void kill_program(uint64_t seed)
         return;
     kill(pid, SIGKILL);
     int64_t begun_ns = via_now_ns();
-    while (any_alive(survivors) && via_now_ns() - begun_ns < 10 * VIA_S)
+    while (any_alive(survivors) && via_now_ns() - begun_ns < SURVIVED_NS)
         sched_yield();
     int64_t took_ns = via_now_ns() - begun_ns;
     printf("# killed: the last of %d processes was gone after %.2f ms\n", atomic_load(&survivors->count),
            (double)took_ns / 1e6);
     // A machine that others use can be late by itself, so that the time is asked for only where somebody
     // looks.
-    int64_t limit_ns = number_from("VIADUCT_CHAOS_STRICT", 0) ? SURVIVAL_NS : 10 * VIA_S;
+    int64_t limit_ns = number_from("VIADUCT_CHAOS_STRICT", 0) ? SURVIVAL_NS : SURVIVED_NS;
     tell(took_ns < limit_ns, round.name, "nothing survives the program");
     char path[64];
     snprintf(path, sizeof path, "/tmp/viaduct-chaos-%ld", (long)pid);
