@@ -47,6 +47,7 @@ static inline struct via_process_pool_options pool_options(int workers)
     struct via_process_pool_options options;
     via_process_pool_options_init(&options);
     options.max_workers = workers;
+    options.start_timeout_ns = via_test_bound_ns();
     return options;
 }
 

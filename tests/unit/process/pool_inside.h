@@ -31,6 +31,19 @@ static inline via_executor *open_served(via_loop *loop, int transport, int worke
     return open_with(&options);
 }
 
+/* A pool whose workers have so much time to begin; its helper, which is the program started anew, has all of
+ * it. */
+static inline via_executor *open_hasty(const struct via_process_pool_options *options,
+                                       int64_t start_timeout_ns)
+{
+    via_executor *executor = open_with(options);
+    struct via__process_pool *pool = inside(executor);
+    via__process_lock(pool);
+    pool->options.start_timeout_ns = start_timeout_ns;
+    via__process_unlock(pool);
+    return executor;
+}
+
 /* Runs the loop until the call is over, and gives its status. */
 static inline int run_to_end(via_loop *loop, via_cfuture *cf)
 {

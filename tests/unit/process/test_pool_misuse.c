@@ -486,13 +486,13 @@ static int nest(via_bytes_call *call, const void *in, size_t bytes)
     struct via_outcome outcome = {.status = 1};
     status = via_executor_submit(pool, &inner, &cf);
     if (status == 0)
-        status = via_cfuture_wait(cf, 10 * VIA_S);
+        status = via_cfuture_wait(cf, via_test_bound_ns());
     if (status == 0)
         status = via_cfuture_outcome(cf, &outcome);
     if (status == 0 && outcome.status == 0)
         status = give_back(call, outcome.value, outcome.bytes);
     via_cfuture_unref(cf);
-    (void)via_executor_shutdown(pool, 0, 10 * VIA_S);
+    (void)via_executor_shutdown(pool, 0, via_test_bound_ns());
     via_executor_unref(pool);
     return status ? status : outcome.status;
 }
@@ -524,13 +524,13 @@ static int use_threads(via_bytes_call *call, const void *in, size_t bytes)
     struct via_outcome outcome = {.status = 1};
     status = via_executor_submit(threads, &inner, &cf);
     if (status == 0)
-        status = via_cfuture_wait(cf, 10 * VIA_S);
+        status = via_cfuture_wait(cf, via_test_bound_ns());
     if (status == 0)
         status = via_cfuture_outcome(cf, &outcome);
     if (status == 0)
         status = give_back(call, outcome.value, outcome.bytes);
     via_cfuture_unref(cf);
-    (void)via_executor_shutdown(threads, 0, 10 * VIA_S);
+    (void)via_executor_shutdown(threads, 0, via_test_bound_ns());
     via_executor_unref(threads);
     return status;
 }

@@ -165,7 +165,7 @@ TEST(what_a_worker_that_cannot_be_killed_could_write_to_is_not_used_again)
     keeps_signals = 1;
     via_cfuture *cf = submit_call(pool, &call);
     ck_assert_int_eq(wait_outcome(cf).process->unkillable, 1);
-    long zombie = atomic_load(&gate_of(buffer)->pid);
+    long zombie = wait_outcome(cf).process->pid;
     via_cfuture_unref(cf);
     via_buffer_unref(buffer);
     ck_assert_int_eq(via_buffer_new(pool, sizeof(struct process_gate), VIA_BUFFER_WRITABLE, &next), 0);

@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include "pool_fixture.h"
+#include "pool_inside.h"
 
 static struct via_process_pool_stats stats_of(via_executor *pool)
 {
@@ -119,8 +119,7 @@ TEST(initializers_that_hang_break_the_pool)
 {
     struct via_process_pool_options options = pool_options(1);
     options.initializer = hang;
-    options.start_timeout_ns = 20 * VIA_MS;
-    via_executor *pool = open_with(&options);
+    via_executor *pool = open_hasty(&options, 20 * VIA_MS);
     via_cfuture *cf = submit(pool, do_nothing, NULL, 0);
     struct via_outcome outcome = wait_outcome(cf);
     ck_assert_int_eq(outcome.status, VIA_EBROKEN);

@@ -97,7 +97,7 @@ TEST(a_copy_that_never_comes_to_the_line)
 TEST(a_copy_that_closes_what_it_was_given)
 {
     struct via__why why = {""};
-    ck_assert_int_eq(start_with("close", 50 * VIA_MS, &why), VIA_ESETUP);
+    ck_assert_int_eq(start_with("close", via_test_bound_ns(), &why), VIA_ESETUP);
     ck_assert_ptr_nonnull(strstr(why.text, "closed its descriptors before the handshake"));
 }
 
