@@ -92,7 +92,7 @@ static int child_starts_afresh(void *arg)
     via_future_unref(default_call);
     EXPECT(via_loop_close(loop) == 0);
     via_loop_unref(loop);
-    EXPECT(via_executor_shutdown(pool, 0, 5 * VIA_S) == 0);
+    EXPECT(via_executor_shutdown(pool, 0, via_test_bound_ns()) == 0);
     via_executor_unref(pool);
     return 0;
 }

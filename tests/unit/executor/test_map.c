@@ -313,6 +313,7 @@ TEST(the_timeout_comes_after_the_results_that_were_ready)
     options.timeout_ns = 50 * VIA_MS;
     options.destroy_item = via_test_counted_destroy;
     map = map_on(pool, &options);
+    via_test_gate_await(&map_gate, 1); // the first is ready
     ck_assert_int_eq(via_map_next(map, &outcome), 1);
     ck_assert_ptr_eq(outcome.value, &source.item[0]);
     ck_assert_int_eq(via_map_next(map, &outcome), VIA_ETIMEDOUT);
