@@ -45,6 +45,8 @@ tests_unit_process_test_pool_crashes_tap_LDFLAGS += -Wl,--wrap=syscall,--wrap=vi
   -Wl,--wrap=via__process_oom_kills,--wrap=via__pantry_new
 # Threads that cannot be had, likewise.  (A definition of the same name would stand in the way of a sanitizer's own.)
 tests_unit_process_test_pool_workers_tap_LDFLAGS += -Wl,--wrap=pthread_create
+# What is closed, and when, is noticed.
+tests_unit_process_test_zygote_tap_LDFLAGS += -Wl,--wrap=close
 # The exit's handler that waits for a pool is noticed.
 tests_unit_process_test_pool_exit_tap_LDFLAGS += -Wl,--wrap=via__cond_wait_until
 endif

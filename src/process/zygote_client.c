@@ -174,11 +174,14 @@ void via__zygote_end(struct via__zygote *zygote)
     via__zygote_forget(zygote);
 }
 
+// The numbers go first: another thread may fork in between, and its child closes what it finds here, which
+// must not be what was opened since under the same number.
 void via__zygote_forget(struct via__zygote *zygote)
 {
-    if (zygote->control >= 0)
-        close(zygote->control);
-    if (zygote->pidfd >= 0)
-        close(zygote->pidfd);
+    struct via__zygote left = *zygote;
     *zygote = (struct via__zygote){.control = -1, .pidfd = -1, .pid = -1};
+    if (left.control >= 0)
+        close(left.control);
+    if (left.pidfd >= 0)
+        close(left.pidfd);
 }

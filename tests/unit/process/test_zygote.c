@@ -9,6 +9,30 @@ static void close_pen(struct pen *pen)
     ck_assert_int_eq(pen->zygote.pidfd, -1);
 }
 
+static const struct via__zygote *forgotten;
+static int found_closing;
+
+/* The linker puts this before the C library's own (see tests/local.mk). */
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __wrap_close(int fd)
+{
+    found_closing += forgotten && (fd == forgotten->control || fd == forgotten->pidfd);
+    return __real_close(fd);
+}
+
+/* A child that is forked then would close them once more, whatever they are by then. */
+TEST(descriptors_that_are_being_closed_are_not_found_in_a_zygote)
+{
+    struct via__zygote zygote = {.control = dup(STDIN_FILENO), .pidfd = dup(STDIN_FILENO), .pid = -1};
+    forgotten = &zygote;
+    via__zygote_forget(&zygote);
+    forgotten = NULL;
+    ck_assert_int_eq(found_closing, 0);
+    ck_assert_int_eq(zygote.control, -1);
+    ck_assert_int_eq(zygote.pidfd, -1);
+}
+
 /* What a worker ignores, as bits of its status: no terminal is to stop it. */
 #define TERMINAL_SIGNALS (UINT64_C(1) << (SIGTTIN - 1) | UINT64_C(1) << (SIGTTOU - 1))
 
@@ -362,6 +386,7 @@ int main(void)
                                   without_pidfds_everything_else_works,
                                   a_worker_can_be_started_anew,
                                   a_worker_that_cannot_be_started_anew_says_why,
+                                  descriptors_that_are_being_closed_are_not_found_in_a_zygote,
                                   NULL};
     return pen_main("process/zygote", tests);
 }
