@@ -131,15 +131,33 @@ static void enter_table(struct via__process_worker *worker)
     via__process_watch(worker);
 }
 
-// The program has used up its descriptors, or the zygote has many requests to read, which may pass and says
-// nothing of the workers.
+// The zygote has many requests to read, which passes and says nothing of the workers.
 static void try_again_later(struct via__process_pool *pool)
 {
     pool->birth_ns = via_now_ns() + via__process_back_off(1);
     via__process_set_timer(pool);
 }
 
-// The system is short of something, which says nothing of the workers and may pass.  While others are there
+// What the calls are told where the program itself was refused what a worker takes: memory, descriptors or
+// places in an epoll.  0 if the system is short of nothing, so that another try would end in the same way.
+static int want_of(int status)
+{
+    switch (status) {
+    case VIA_ENOMEM:
+    case -ENOBUFS:
+        return VIA_ENOMEM;
+    case VIA_EAGAIN:
+    case -EMFILE:
+    case -ENFILE:
+    case -ENOSPC:
+        return VIA_EAGAIN;
+    default:
+        return 0;
+    }
+}
+
+// The system is short of something, here or where the zygote is, which says nothing of the workers and may
+// pass.  While others are there
 // the calls wait for those; else they are told at last.  What was asked for at once was refused at once, and
 // counts once.
 static void birth_refused(struct via__process_pool *pool, int status)
@@ -154,8 +172,19 @@ static void birth_refused(struct via__process_pool *pool, int status)
     if (pool->birth_refusals < VIA__PROCESS_FAILURES || pool->live > 0)
         return;
     via__why(&why, status, "the system refuses worker processes: %s", via_status_text(status));
-    via__process_flush(pool, status, why.text);
+    via__process_flush(pool, want_of(status), why.text);
     pthread_cond_broadcast(&pool->room);
+}
+
+// The zygote could not even be asked.
+static void asking_failed(struct via__process_pool *pool, int status)
+{
+    if (status == VIA_EAGAIN && pool->live > 0)
+        try_again_later(pool);
+    else if (want_of(status))
+        birth_refused(pool, status);
+    else if (status != VIA_ESHUTDOWN)
+        via__process_birth_failed(pool, status, "a worker process could not be started");
 }
 
 int via__process_bear(struct via__process_pool *pool)
@@ -176,12 +205,7 @@ int via__process_bear(struct via__process_pool *pool)
     int status = ask(worker);
     if (status < 0) {
         free_worker(worker);
-        if (status == VIA_EAGAIN || status == -EMFILE || status == -ENFILE)
-            try_again_later(pool);
-        else if (status == VIA_ENOMEM)
-            birth_refused(pool, status);
-        else if (status != VIA_ESHUTDOWN)
-            via__process_birth_failed(pool, status, "a worker process could not be started");
+        asking_failed(pool, status);
         return status;
     }
     enter_table(worker);
@@ -240,7 +264,7 @@ void via__process_unborn(struct via__process_pool *pool, const struct via__zygot
     if (!worker || worker->pid)
         return;
     via__process_bury(worker, 0);
-    if (event->status == VIA_EAGAIN || event->status == VIA_ENOMEM)
+    if (want_of(event->status))
         birth_refused(pool, event->status);
     else
         via__process_birth_failed(pool, event->status, "the system refused a worker process");

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* What a pool is not to be given, and what the system may refuse it: clear errors, nothing lost. */
-#include "pool_fixture.h"
+#include "pool_inside.h"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -428,16 +428,40 @@ TEST(a_running_pool_bears_the_want_of_descriptors_and_recovers)
     }
 }
 
+/* The loop serves, so that nothing is tried again before it runs, and all are refused at once. */
 TEST(workers_that_could_not_be_started_for_want_of_descriptors_are_started_later)
 {
     EACH_TRANSPORT(transport)
     {
-        via_executor *pool = open_over(transport, 1);
+        via_loop *loop = new_loop();
+        via_executor *pool = open_served(loop, transport, 1);
         leave_descriptors(0);
         via_cfuture *cf = submit(pool, give_back, "x", 1);
-        AWAIT(executor_stats(pool).queued == 1);
+        ck_assert_uint_eq(executor_stats(pool).queued, 1);
         leave_all_descriptors();
-        ck_assert_int_eq(finish(cf), 0);
+        ck_assert_int_eq(run_to_end(loop, cf), 0);
+        close_pool(pool);
+        via_loop_unref(loop);
+    }
+}
+
+TEST(calls_end_when_the_program_has_no_descriptors_for_any_worker)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 2);
+        leave_descriptors(0);
+        via_cfuture *cf[3];
+        for (int i = 0; i < 3; i++)
+            cf[i] = submit(pool, give_back, "x", 1);
+        for (int i = 0; i < 3; i++) {
+            struct via_outcome outcome = wait_outcome(cf[i]);
+            ck_assert_int_eq(outcome.status, VIA_EAGAIN);
+            ck_assert_msg(strstr(outcome.message, "refuses worker processes") != NULL, "%s", outcome.message);
+            via_cfuture_unref(cf[i]);
+        }
+        leave_all_descriptors();
+        ck_assert_int_eq(finish(submit(pool, give_back, "x", 1)), 0);
         close_pool(pool);
     }
 }
@@ -561,5 +585,6 @@ PROCESS_TEST_MAIN("process/pool_misuse", numbers_and_times_out_of_range_are_refu
                   a_pool_for_which_there_are_no_descriptors_is_refused_and_leaves_nothing,
                   a_running_pool_bears_the_want_of_descriptors_and_recovers,
                   workers_that_could_not_be_started_for_want_of_descriptors_are_started_later,
+                  calls_end_when_the_program_has_no_descriptors_for_any_worker,
                   several_pools_live_beside_each_other, a_pool_inside_a_worker_works_or_says_why_not,
                   a_function_in_a_worker_may_use_threads)
