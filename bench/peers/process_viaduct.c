@@ -419,16 +419,27 @@ static void take_turns_for(const struct via_call *call, int times_submit)
             take_turn();
 }
 
-static pid_t zygote_pid(void)
+/* The child of one thread; 0 if it has none. */
+static pid_t child_of(const char *thread)
 {
-    char path[64], line[64];
-    snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+    char path[300], line[64];
+    snprintf(path, sizeof path, "/proc/self/task/%s/children", thread);
     FILE *file = fopen(path, "r");
     pid_t pid = file && fgets(line, sizeof line, file) ? (pid_t)strtol(line, NULL, 10) : 0;
     if (file)
         fclose(file);
+    return pid;
+}
+
+static pid_t zygote_pid(void)
+{
+    DIR *threads = opendir("/proc/self/task");
+    pid_t pid = 0;
+    for (const struct dirent *entry; threads && !pid && (entry = readdir(threads));)
+        pid = child_of(entry->d_name);
     if (!pid)
         check(VIA_ENOENT, "the helper process");
+    closedir(threads);
     return pid;
 }
 

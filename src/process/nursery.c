@@ -5,8 +5,9 @@
  * When the zygote is gone its workers die with it; each is killed once more, with what it has started, and
  * buried when its pidfd tells that it is dead, since only then it is certain that it runs nothing.
  *
- * A zygote is started and seen off by threads of its own: that takes a millisecond or much longer, which a
- * loop's thread does not have.  There is one such thread at a time, and no pool ends while there is one.
+ * A zygote is started and seen off by a thread, the *nurse*: that takes a millisecond or much longer, which a
+ * loop's thread does not have; nor has it the time to make a thread for it, so the nurse is made with the
+ * pool and sleeps.  The pool's end is what it does last, and no pool ends before it has left.
  */
 #include <config.h>
 
@@ -51,24 +52,8 @@ static void orphan(struct via__process_worker *worker, enum via__kill why)
         (void)via__process_watch_fd(worker->pool, worker->pidfd, 1, VIA__TAG_PIDFD | worker->serial);
 }
 
-static void *see_off(void *arg)
-{
-    struct via__process_pool *pool = arg;
-    via__thread_set_name("via-zygote");
-    via__zygote_stop(&pool->leaving); // nobody changes it meanwhile
-    via__process_lock(pool);
-    via__zygote_forget(&pool->leaving);
-    pool->has_leaving = 0;
-    via__process_tend(pool, via_now_ns());
-    via__process_set_timer(pool);
-    via__process_nudge(pool); // before the lock opens: then the pool may go
-    via__process_unlock(pool);
-    return NULL;
-}
-
 void via__process_part(struct via__process_pool *pool, enum via__kill why)
 {
-    pthread_t thread;
     if (pool->zygote_state == VIA__ZYGOTE_UP) {
         unwatch_zygote(pool);
         pool->leaving = pool->zygote;
@@ -80,14 +65,7 @@ void via__process_part(struct via__process_pool *pool, enum via__kill why)
         if (pool->table[i])
             orphan(pool->table[i], why);
     }
-    if (!pool->has_leaving)
-        return;
-    if (via__thread_start(&thread, NULL, see_off, pool) == 0) {
-        pthread_detach(thread);
-        return;
-    }
-    via__zygote_end(&pool->leaving); // here, in a millisecond at best
-    pool->has_leaving = 0;
+    pthread_cond_signal(&pool->nurse_wake);
 }
 
 static void zygote_gone(struct via__process_pool *pool)
@@ -139,12 +117,50 @@ static void adopt(struct via__process_pool *pool, const struct via__zygote *zygo
         zygote_gone(pool);
 }
 
-static void *restart(void *arg)
+int via__process_wants_zygote(const struct via__process_pool *pool)
 {
-    struct via__process_pool *pool = arg;
+    return pool->zygote_state == VIA__ZYGOTE_DOWN && !pool->restarting && !pool->has_leaving &&
+           !pool->broken && (!pool->stopping || pool->queued);
+}
+
+void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
+{
+    if (!via__process_wants_zygote(pool) || now_ns < pool->restart_ns)
+        return;
+    pool->restarting = 1;
+    pool->zygote_state = VIA__ZYGOTE_RESTARTS;
+    pthread_cond_signal(&pool->nurse_wake);
+}
+
+// ---- the nurse ----
+
+// Its jobs come under the lock, which they open while they wait for the zygote.
+
+// What was done is completed, and whoever serves looks whether that was what the pool's end waits for.
+static void job_done(struct via__process_pool *pool)
+{
+    via__process_nudge(pool);
+    via__process_unlock(pool);
+    via__process_lock(pool);
+}
+
+static void see_off(struct via__process_pool *pool)
+{
+    via__process_unlock(pool);
+    via__zygote_stop(&pool->leaving); // nobody changes it meanwhile
+    via__process_lock(pool);
+    via__zygote_forget(&pool->leaving);
+    pool->has_leaving = 0;
+    via__process_tend(pool, via_now_ns());
+    via__process_set_timer(pool);
+    job_done(pool);
+}
+
+static void restart(struct via__process_pool *pool)
+{
     struct via__zygote zygote;
     struct via__why why;
-    via__thread_set_name("via-zygote");
+    via__process_unlock(pool);
     int status = via__zygote_start(pool->config_fd, via__directory_fd(pool->directory),
                                    pool->options.start_timeout_ns, &zygote, &why);
     via__process_lock(pool);
@@ -159,30 +175,47 @@ static void *restart(void *arg)
         via__process_set_timer(pool);
     }
     via__process_feed(pool);
+    job_done(pool);
+}
+
+static void *nurse(void *arg)
+{
+    struct via__process_pool *pool = arg;
+    via__thread_set_name("via-zygote");
+    via__process_lock(pool);
+    while (pool->has_leaving || pool->restarting || !pool->ending) {
+        if (pool->has_leaving)
+            see_off(pool);
+        else if (pool->restarting)
+            restart(pool);
+        else
+            pthread_cond_wait(&pool->nurse_wake, &pool->lock);
+    }
+    pool->has_nurse = 0;
+    pthread_cond_broadcast(&pool->idle);
     via__process_nudge(pool); // before the lock opens: then the pool may go
     via__process_unlock(pool);
     return NULL;
 }
 
-int via__process_wants_zygote(const struct via__process_pool *pool)
-{
-    return pool->zygote_state == VIA__ZYGOTE_DOWN && !pool->restarting && !pool->has_leaving &&
-           !pool->broken && (!pool->stopping || pool->queued);
-}
-
-void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
+int via__process_hire(struct via__process_pool *pool)
 {
     pthread_t thread;
-    if (!via__process_wants_zygote(pool) || now_ns < pool->restart_ns)
-        return;
-    pool->restarting = 1;
-    pool->zygote_state = VIA__ZYGOTE_RESTARTS;
-    if (via__thread_start(&thread, NULL, restart, pool) == 0) {
+    pool->has_nurse = 1;
+    int status = via__thread_start(&thread, NULL, nurse, pool);
+    if (status == 0)
         pthread_detach(thread);
-        return;
-    }
-    pool->restarting = 0;
-    pool->zygote_state = VIA__ZYGOTE_DOWN;
-    pool->restart_ns = now_ns + via__process_back_off(++pool->restart_failures);
-    via__process_set_timer(pool);
+    else
+        pool->has_nurse = 0;
+    return status;
+}
+
+void via__process_dismiss(struct via__process_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->ending = 1;
+    pthread_cond_signal(&pool->nurse_wake);
+    while (pool->has_nurse)
+        pthread_cond_wait(&pool->idle, &pool->lock);
+    pthread_mutex_unlock(&pool->lock);
 }

@@ -208,8 +208,9 @@ struct via__process_pool {
     struct via__pcall *done, **done_end;
     size_t completing; // calls in the hands of those who complete them
 
-    struct via__zygote zygote, leaving; // the latter in the hands of a thread while `has_leaving`
-    int has_leaving;
+    struct via__zygote zygote, leaving; // the latter in the hands of the nurse while `has_leaving`
+    int has_leaving, has_nurse;
+    pthread_cond_t nurse_wake;
     enum via__zygote_state zygote_state;
     int restart_failures;
     int64_t restart_ns;
@@ -414,10 +415,14 @@ int via__process_wants_zygote(const struct via__process_pool *pool);
 // Hears the zygote.
 void via__process_hear(struct via__process_pool *pool);
 // Ends it, if it is still there, and kills the workers, which are told of by their pidfds from then on.  It
-// is seen off by a thread, where one can be had, and `has_leaving` until then.
+// is seen off by the nurse, and `has_leaving` until then.
 void via__process_part(struct via__process_pool *pool, enum via__kill why);
 // Starts it again when its time has come.
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns);
+// Starts the nurse.  0, or a negative status.
+int via__process_hire(struct via__process_pool *pool);
+// Ends it if it is still there: of a pool that could not be made.
+void via__process_dismiss(struct via__process_pool *pool);
 
 // ---- serve.c ----
 

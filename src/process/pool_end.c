@@ -56,10 +56,10 @@ static void stop(struct via__process_pool *pool, unsigned flags, int *joins)
 }
 
 // Whether nobody will find one of the pool's processes any more.  Those without a pidfd have gone with the
-// zygote.
+// zygote, whose own end the nurse waits for.
 static int are_processes_gone(const struct via__process_pool *pool)
 {
-    if (pool->has_leaving)
+    if (pool->has_nurse)
         return 0;
     for (size_t i = 0; i < pool->slots; i++) {
         const struct via__process_worker *worker = pool->table[i];

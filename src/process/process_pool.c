@@ -90,6 +90,7 @@ static void destroy(via_executor *executor)
 {
     struct via__process_pool *pool = via__process_pool_of(executor);
     via__exit_remove(&pool->exit_node);
+    via__process_dismiss(pool);
     strike_off(pool);
     via__zygote_end(&pool->zygote);
     via__buffer_drop(pool->initializer_in);
@@ -107,6 +108,7 @@ static void destroy(via_executor *executor)
     free(pool->table);
     pthread_cond_destroy(&pool->room);
     pthread_cond_destroy(&pool->idle);
+    pthread_cond_destroy(&pool->nurse_wake);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
@@ -178,6 +180,7 @@ static struct via__process_pool *new_pool(const struct via_process_pool_options 
     via__mutex_init(&pool->lock);
     via__cond_init(&pool->room);
     via__cond_init(&pool->idle);
+    via__cond_init(&pool->nurse_wake);
     for (int i = 0; i < VIA__PROCESS_LEVELS; i++)
         via__list_init(&pool->queues[i]);
     via__list_init(&pool->returned);
@@ -306,6 +309,8 @@ static int begin(struct via__process_pool *pool, struct via__why *why)
         status = start_zygote(pool, why);
     if (status == 0)
         status = via__exit_add(&pool->exit_node, via__process_at_exit);
+    if (status == 0)
+        status = via__process_hire(pool);
     if (status == 0)
         status = via__process_serve_begin(pool);
     return status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* How many workers a pool has, how long they last, and that none stays behind. */
-#include "pool_fixture.h"
+#include "pool_inside.h"
 
 #include <pthread.h>
 
@@ -311,7 +311,7 @@ TEST(a_worker_lets_go_of_inputs_that_the_program_has_released)
 
 /* ---- what the system refuses ---- */
 
-static _Atomic int refuses_threads;
+static _Atomic int refuses_threads, made_threads;
 
 /* The linker puts this before the C library's own (see tests/local.mk). */
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
@@ -320,6 +320,7 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
                           void *arg);
 int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *), void *arg)
 {
+    made_threads++;
     return refuses_threads ? EAGAIN : __real_pthread_create(thread, attributes, fn, arg);
 }
 
@@ -338,6 +339,23 @@ TEST(without_a_thread_to_serve_it_there_is_no_pool)
     close_pool(open_pool(1));
 }
 
+/* To make one takes a loop's thread longer than everything else there. */
+TEST(no_thread_is_made_when_the_helper_process_is_started_again)
+{
+    via_loop *loop = new_loop();
+    via_executor *pool = open_served(loop, VIA_TRANSPORT_AUTO, 1);
+    ck_assert_int_eq(run_to_end(loop, submit(pool, do_nothing, NULL, 0)), 0);
+    int before = made_threads;
+    refuses_threads = 1;
+    kill(inside(pool)->zygote.pid, SIGKILL);
+    RUN_UNTIL(loop, process_stats(pool).helper_restarts == 1);
+    ck_assert_int_eq(run_to_end(loop, submit(pool, do_nothing, NULL, 0)), 0);
+    close_pool(pool);
+    ck_assert_int_eq(made_threads, before);
+    refuses_threads = 0;
+    via_loop_unref(loop);
+}
+
 PROCESS_TEST_MAIN(
     "process/pool_workers", a_saturated_pool_never_has_more_than_its_workers,
     calls_one_after_the_other_use_one_worker, idle_workers_are_used_again_before_others_are_started,
@@ -348,4 +366,5 @@ PROCESS_TEST_MAIN(
     killing_the_workers_of_a_broken_pool_is_no_error, shutting_down_ends_every_worker,
     dropping_the_pool_ends_its_thread_and_every_worker,
     after_a_shutdown_without_waiting_results_come_and_workers_end,
-    a_worker_lets_go_of_inputs_that_the_program_has_released, without_a_thread_to_serve_it_there_is_no_pool)
+    a_worker_lets_go_of_inputs_that_the_program_has_released, without_a_thread_to_serve_it_there_is_no_pool,
+    no_thread_is_made_when_the_helper_process_is_started_again)
