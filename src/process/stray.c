@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include <pthread.h>
+#include <stdalign.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -10,7 +11,9 @@
 #include "base/fork.h"
 #include "process/stray.h"
 
-static struct {
+// Aligned so that it is in one page with what the linker puts behind it, the worker's and the zygote's own
+// state: each page that is written to is a page of every worker.
+static alignas(1024) struct {
     const int *mark; // 0 in a copy
     unsigned generation;
     void (*thread_ends)(void);
@@ -43,13 +46,16 @@ static void on_thread_end(void *unused)
     self.thread_ends();
 }
 
-int via__stray_watch(void (*thread_ends)(void))
+int via__stray_prepare(void (*thread_ends)(void))
 {
     self.thread_ends = thread_ends;
+    return pthread_key_create(&self.key, on_thread_end) == 0 ? 0 : VIA_ENOMEM;
+}
+
+int via__stray_watch(void)
+{
     self.generation = via__fork_generation();
     self.mark = new_mark();
-    if (pthread_key_create(&self.key, on_thread_end) != 0)
-        return VIA_ENOMEM;
     return pthread_setspecific(self.key, &self) == 0 ? 0 : VIA_ENOMEM;
 }
 

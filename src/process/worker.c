@@ -37,6 +37,7 @@
 #include "process/zygote_parts.h"
 
 #define EXIT_NOT_SET_UP 124
+#define NO_MEMORY       "memory ran out in a worker process"
 
 static struct {
     const struct via__process_config *config;
@@ -347,10 +348,18 @@ static void write_out(void)
     fflush(stdout);
 }
 
+// What can be made in the zygote: its workers share the pages that this is written to.  The C library keeps
+// streams and keys in pages that a worker has no other use for.
+static void prepare(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
+    if (via__stray_prepare(thread_ends) < 0)
+        via__copy_refuse(VIA_ENOMEM, NO_MEMORY);
+}
+
 static void set_up(const struct via__birth *birth)
 {
     struct via__why why = {{0}};
-    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     self.config = birth->config;
     self.control = birth->control;
     self.statm_fd = -1;
@@ -358,8 +367,8 @@ static void set_up(const struct via__birth *birth)
     via__cf_init(&self.cf, &self.owner, 1, VIA_RUNNING | VIA__OWNED);
     if (via__confine_limits(birth->config, &why) < 0)
         cannot_begin(why.text);
-    if (via__fork_watch() < 0 || via__stray_watch(thread_ends) < 0)
-        cannot_begin("memory ran out in a worker process");
+    if (via__fork_watch() < 0 || via__stray_watch() < 0)
+        cannot_begin(NO_MEMORY);
     if (via__directory_map(birth->directory_fd, &self.view) < 0 ||
         via__pantry_new(birth->control, &self.pantry) < 0 ||
         via__port_open(birth->config->transport, birth->fds, birth->count, birth->config->linger_ns,
@@ -393,10 +402,12 @@ _Noreturn static void work(const struct via__birth *birth)
 
 void via__zygote_main(void)
 {
+    prepare();
     via__zygote_run(work);
 }
 
 void via__worker_main_fresh(void)
 {
+    prepare();
     via__fresh_run(work);
 }
