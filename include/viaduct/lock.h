@@ -38,6 +38,7 @@ struct via_lock {
     via_loop *loop;             /**< whose tasks may have it */
     struct via_waiters waiters; /**< who waits for it */
     uint64_t owner;             /**< the number of the task that has it, or 0 */
+    size_t away;                /**< tasks that wait in its conditions, and will take it again */
 };
 
 /** A condition.  Its fields are the library's. */
@@ -73,7 +74,8 @@ VIA_PUBLIC int via_lock_init(via_loop *loop, struct via_lock *lock);
  * - Origin: pthread_mutex_destroy().
  *
  * @param lock the lock.
- * @return 0; VIA_EBUSY, and it stays as it is, while a task has it or waits for it; VIA_EINVAL.
+ * @return 0; VIA_EBUSY, and it stays as it is, while a task has it, waits for it, or waits in a condition of
+ *         it; VIA_EINVAL.
  */
 VIA_PUBLIC int via_lock_fini(struct via_lock *lock);
 

@@ -98,8 +98,10 @@ int via_condition_wait(struct via_condition *condition)
                    .task = task},
         .lock = condition->lock};
     via__waiters_push(&condition->waiters, &wait.waiter);
-    via__lock_pass_on(condition->lock);
+    wait.lock->away++;
+    via__lock_pass_on(wait.lock);
     (void)via__task_wait(task, &wait.waiter.wait);
+    wait.lock->away--;
     return wait.waiter.status;
 }
 

@@ -15,7 +15,7 @@ int via_lock_fini(struct via_lock *lock)
 {
     if (!lock || !lock->loop)
         return VIA_EINVAL;
-    if (lock->owner)
+    if (lock->owner || lock->away)
         return VIA_EBUSY;
     lock->loop = NULL;
     return 0;

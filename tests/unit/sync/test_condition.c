@@ -299,6 +299,33 @@ TEST(nobody_waits_outside_of_a_task_or_in_another_thread)
     close_line(&line, (int[]){0, 0, 0});
 }
 
+static int end_wait_and_lock(void *arg, void **result)
+{
+    struct line *line = arg;
+    (void)result;
+    ck_assert_int_eq(via_lock_acquire(&line->lock), 0);
+    ck_assert_int_eq(via_condition_notify(&line->condition, 3), 0);
+    ck_assert_int_eq(via_condition_fini(&line->condition), 0);
+    ck_assert_int_eq(via_lock_fini(&line->lock), VIA_EBUSY);
+    return via_lock_release(&line->lock);
+}
+
+TEST(a_lock_is_in_use_while_a_task_waits_in_a_condition_of_it)
+{
+    struct line line;
+    open_line(&line);
+    ck_assert_int_eq(via_lock_fini(&line.lock), VIA_EBUSY);
+    cancel(line.tasks[0]);
+    ck_assert_int_eq(via_lock_fini(&line.lock), VIA_EBUSY);
+    settle(line.loop);
+    ck_assert_int_eq(via_lock_fini(&line.lock), VIA_EBUSY);
+    via_future *task = start(line.loop, end_wait_and_lock, &line);
+    settle(line.loop);
+    expect_end(task, 0);
+    ck_assert_int_eq(via_condition_init(&line.lock, &line.condition), 0);
+    close_line(&line, (int[]){VIA_ECANCELED, 0, 0});
+}
+
 /* ---- predicates, and two conditions of one lock ---- */
 
 struct counter {
@@ -474,6 +501,7 @@ TEST(closing_the_loop_ends_the_waits_though_nobody_releases_the_lock)
 
 TEST_MAIN("sync/condition", notifying_wakes_as_many_as_were_asked_for_in_their_order,
           more_may_be_notified_than_wait, all_can_be_notified,
+          a_lock_is_in_use_while_a_task_waits_in_a_condition_of_it,
           who_is_notified_goes_on_when_the_lock_is_released,
           a_task_that_is_cancelled_while_it_waits_has_the_lock_again,
           a_task_that_is_cancelled_waits_for_the_lock_first,
