@@ -34,6 +34,15 @@ enum via_gather_flags {
     VIA_GATHER_DRAIN = 2
 };
 
+/** What a map is to do. */
+struct via_gather_map_options {
+    size_t limit;                         /**< how many tasks there are at once; 0 for no limit */
+    unsigned flags;                       /**< of enum via_gather_flags */
+    size_t stack_bytes;                   /**< of each task, as in struct via_task_options */
+    void (*destroy)(void *arg);           /**< releases an argument, exactly once; NULL for none */
+    void (*destroy_result)(void *result); /**< releases a result that nobody took; NULL for none */
+};
+
 /** An iterator over futures of a loop in the order they complete. */
 typedef struct via_completed via_completed;
 
@@ -70,6 +79,8 @@ VIA_PUBLIC via_future *via_gather(via_future *const *futures, size_t count, unsi
  * Gathers what a function gives for many arguments, each in a task of its own, at most so many at a time.
  *
  * The value is as of via_gather().  After an error no further task is begun, unless errors are outcomes.
+ * What the tasks give is not released if nobody takes it: see via_gather_map_with() for values that have to
+ * be.
  *
  * - Ownership: copies `args`; borrows each argument until its task is done; gives a reference.
  * - Threads: a loop's, while it runs.
@@ -86,6 +97,29 @@ VIA_PUBLIC via_future *via_gather(via_future *const *futures, size_t count, unsi
  */
 VIA_PUBLIC via_future *via_gather_map(via_task_fn fn, void *const *args, size_t count, size_t limit,
                                       unsigned flags);
+
+/**
+ * As via_gather_map(), with options.
+ *
+ * With `destroy_result` the outcomes own their values: they go with the array, and so does what tasks give
+ * that have succeeded in a map which fails or is cancelled.
+ *
+ * - Ownership: copies `options` and `args`; takes the arguments, also on failure, if there is a `destroy`:
+ *   each is released when its task is done, those of tasks that are never begun when the map is; gives a
+ *   reference.
+ * - Threads: a loop's, while it runs.
+ * - Blocks: no.
+ * - Cancel: as via_gather_map().
+ * - Origin: Viaduct.
+ *
+ * @param fn the function.
+ * @param args the arguments.
+ * @param count how many.
+ * @param options what to do; NULL for the defaults.
+ * @return the future; never NULL, as via_gather(); also VIA_EINVAL for a stack that is too large.
+ */
+VIA_PUBLIC via_future *via_gather_map_with(via_task_fn fn, void *const *args, size_t count,
+                                           const struct via_gather_map_options *options);
 
 /**
  * Gathers futures, and waits in a task for what they give.
@@ -116,7 +150,7 @@ VIA_PUBLIC int via_await_all(via_future *const *futures, size_t count, unsigned 
  * - Cancel: not applicable.
  * - Origin: Viaduct.
  *
- * @param outcomes the value of a via_gather() or via_gather_map(), or NULL.
+ * @param outcomes the value of a via_gather(), via_gather_map() or via_gather_map_with(), or NULL.
  * @return NULL.
  */
 VIA_PUBLIC struct via_outcome *via_outcomes_free(struct via_outcome *outcomes);

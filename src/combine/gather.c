@@ -76,7 +76,7 @@ static void begin_children(struct via__gather *gather)
 {
     while (gather->status == 0 && gather->begun < gather->to_begin && gather->pending < gather->limit) {
         struct via__item *item = &gather->items[gather->begun++];
-        item->future = via_create_task_with(future_of(gather)->loop, gather->fn, item->arg, NULL);
+        item->future = via_create_task_with(future_of(gather)->loop, gather->fn, item->arg, &gather->child);
         watch_child(gather, item);
     }
 }
@@ -156,9 +156,17 @@ static void release_children(struct via__gather *gather)
 
 // ---- the end ----
 
+// Those of children that will never be.
+static void release_args(struct via__gather *gather)
+{
+    while (gather->child.destroy && gather->begun < gather->count)
+        gather->child.destroy(gather->items[--gather->count].arg);
+}
+
 static void release(struct via__gather *gather)
 {
     release_children(gather);
+    release_args(gather);
     if (gather->outcomes)
         via__outcomes_destroy(gather->outcomes->at);
     gather->outcomes = NULL;

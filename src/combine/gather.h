@@ -29,7 +29,8 @@ struct via__gather {
     size_t pending;         // children that are not known to be done
     size_t begun, to_begin; // children that there are, and that there are to be
     size_t limit;           // of pending ones
-    via_task_fn fn;         // gather_map: what makes children
+    via_task_fn fn;         // gather_map: what makes children, and how
+    struct via_task_options child;
     unsigned char aborted;  // the first error was that a child had been cancelled
     unsigned char asked;    // to stop
     unsigned char failed;   // some child did not succeed
