@@ -122,6 +122,8 @@ VIA_PUBLIC via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void
  *
  * A future that is done already costs no wait, also in a task that was cancelled.  If the task is cancelled
  * while it waits, the future is cancelled, and this returns when that has ended, with what has become of it.
+ * Several tasks, each with a reference, may await one future: all are woken, and the request to one of them
+ * cancels it for all, unless it is shielded (combine.h).
  *
  * - Ownership: takes the caller's reference to `future`, also on failure; gives the value.  A value that has
  * to be destroyed goes to the first who takes it.  To leave it where it is, keep a reference of your own,
@@ -134,10 +136,10 @@ VIA_PUBLIC via_future *via_create_task_with(via_loop *loop, via_task_fn fn, void
  * @param future a future of this loop: a task, a call, a promise.
  * @param result receives the value if the future succeeded, untouched otherwise; NULL to leave it.
  * @return the outcome's status; VIA_ECANCELED if this task was asked to stop; VIA_EABORTED if the future was
- *         cancelled by somebody else; VIA_ETAKEN; VIA_ESTATE outside of a task, and inside of a call that the
- *         task runs itself; VIA_EFOREIGN for another loop's future, which stays the caller's; VIA_EDEADLK for
- *         the task itself, for one that waits for it, and for one that holds a group which it is in;
- *         VIA_EINVAL.
+ *         cancelled by somebody else; VIA_ETAKEN if the value was taken before; VIA_ESTATE outside of a task,
+ * and inside of a call that the task runs itself; VIA_EFOREIGN for another loop's future, which stays the
+ * caller's; VIA_EDEADLK for the task itself, for one that waits for it, and for one that holds a group which
+ * it is in; VIA_EINVAL.
  */
 VIA_PUBLIC int via_await(via_future *future, void **result) VIA_MUST_USE;
 

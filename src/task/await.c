@@ -144,7 +144,7 @@ static const via_cfuture *cf_of(const via_future *future)
 static int read_outcome(via_future *future, int take, struct via_outcome *outcome)
 {
     const via_cfuture *cf = cf_of(future);
-    if (future->state == VIA_CANCELLED || cf->extra) {
+    if (future->state == VIA_CANCELLED || cf->extra || via__cf_state(cf) & VIA__TAKEN) {
         int status = via_future_outcome(future, outcome);
         return status == 0 && take && outcome->destroy ? via_future_take(future, outcome) : status;
     }
@@ -192,7 +192,8 @@ static int consume(struct via__task *task, via_future *future, int take, struct 
 // Most outcomes are a status and a value, of which nothing has to be taken or kept.
 static int is_plain(const via_future *future)
 {
-    return future->loop && future->state == VIA_FINISHED && !future->cf->extra;
+    return future->loop && future->state == VIA_FINISHED && !future->cf->extra &&
+           !(via__cf_state(future->cf) & VIA__TAKEN);
 }
 
 __attribute__((always_inline)) static inline int consume_plain(struct via__task *task, via_future *future,
