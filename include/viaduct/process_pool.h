@@ -195,16 +195,18 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * One helper process is started at once, from which workers are cloned later at little cost; this waits for
  * it to reach via_process_enter(), which takes about a millisecond.  Deaths are not told by SIGCHLD, and the
  * one child of the program is that helper; it ends with the pool, and with the program in whatever way that
- * ends.  A thread of the pool's, which sleeps otherwise, ends it and starts it again if it died.  A library that starts threads before main() makes cloning unsafe; then each worker is started anew,
- * as with via_process_pool_options::fresh_exec, and the log hook is told.
+ * ends.  A thread of the pool's, which sleeps otherwise, ends it and starts it again if it died.  A library
+ * that starts threads before main() makes cloning unsafe; then each worker is started anew, as with
+ * via_process_pool_options::fresh_exec, and the log hook is told.
  *
  * Calls are run as by a thread pool, with these differences.  A running call that is cancelled is killed, at
  * once or after via_process_pool_options::cancel_grace_ns.  A call ends with VIA_ECRASHED if its process
  * died, VIA_ECORRUPT if the process overwrote what it shares with the program, VIA_ETIMEDOUT at its timeout;
  * via_outcome::process says the rest.  Calls that had not started go on elsewhere, and none is started twice
- * unless via_call::retries allows it.  When the system refuses every worker process for a while, or the
- * program the descriptors and memory for any, the calls that wait end with VIA_EAGAIN or VIA_ENOMEM, and the
- * pool goes on trying.
+ * unless via_call::retries allows it.  A worker that has no room for a call's input ends, and the call goes
+ * to another, but not to a third.  When the system refuses every worker process for a while, or the program
+ * the descriptors and memory for any, the calls that wait end with VIA_EAGAIN or VIA_ENOMEM, and the pool
+ * goes on trying.
  *
  * Environment, directory, credentials, standard output and error of the workers are the program's of when the
  * helper process was started: now, or later if it had to be started again.  Standard input is /dev/null, and
@@ -272,7 +274,8 @@ struct via_process_pool_stats {
     uint64_t killed;          /**< workers killed for a timeout, a cancel or by via_process_pool_kill() */
     uint64_t recycled;        /**< workers that ended for their calls, memory or age */
     uint64_t retried;         /**< calls that were started again after a crash */
-    uint64_t requeued;        /**< calls given to a worker ahead that went back because it died */
+    uint64_t requeued;        /**< calls that had not started and went on elsewhere: their worker died, or had
+                                   no room for their input */
     uint64_t timed_out;       /**< calls that were ended by their timeout */
     uint64_t helper_restarts; /**< how often the helper process had to be started again */
     size_t unkillable;        /**< workers that were killed and have not died */

@@ -99,6 +99,7 @@ struct via__pcall {
     int is_alone;                       // nothing may wait behind it
     int bounces;                        // how often its worker died before that
     int is_called_back;                 // its worker was told so, and may refuse it
+    int has_gone_elsewhere;             // a worker had no room for its input
     int asked;                          // it was cancelled while it ran
     int64_t asked_ns;
     int64_t began_ns; // when it was seen to be the oldest of its worker

@@ -91,6 +91,21 @@ static void measure(const struct via__process_worker *worker, struct via__answer
     report->max_rss_bytes = (int64_t)usage.max_rss_bytes;
 }
 
+// The worker had no room for the call's input, and nothing ran.  Once the call goes to another: what this one
+// wants its functions may have used up, so it takes no further calls.
+static int goes_elsewhere(struct via__process_worker *worker, struct via__pcall *call)
+{
+    via__acquaintance_estrange(worker->known, call->extra->buffer);
+    if (call->has_gone_elsewhere || call->asked)
+        return 0;
+    call->has_gone_elsewhere = 1;
+    worker->pool->stats.requeued++;
+    via__process_leave(worker, call);
+    via__process_return(worker->pool, call);
+    via__process_retire(worker);
+    return 1;
+}
+
 // 0, or VIA_ECORRUPT.
 static int take_answer(struct via__process_worker *worker, struct via__pcall *call,
                        struct via__answer *answer)
@@ -98,6 +113,8 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     struct via__process_pool *pool = worker->pool;
     if (answer->flags & VIA__ANSWER_REFUSED && !call->asked && !call->is_called_back)
         return VIA_ECORRUPT;
+    if (answer->flags & VIA__ANSWER_NO_INPUT && call->extra->buffer && goes_elsewhere(worker, call))
+        return 0;
     struct via__answer_of_call got = {.status = answer->status, .code = answer->code};
     int status =
         answer->flags & (VIA__ANSWER_REFUSED | VIA__ANSWER_NOT_FOUND) ? 0 : take_value(worker, answer, &got);
@@ -106,8 +123,6 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     if (status < 0)
         got.status = status;
     got.message = text_of(answer);
-    if (answer->flags & VIA__ANSWER_NO_INPUT && call->extra->buffer)
-        via__acquaintance_estrange(worker->known, call->extra->buffer);
     via__process_leave(worker, call);
     if (answer->flags & VIA__ANSWER_REFUSED) {
         via__process_return(pool, call); // or it ends there, if that was asked

@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include "process/pantry.h"
+
 static int refuses(const struct via_process_pool_options *options)
 {
     char why[256] = "";
@@ -466,6 +468,59 @@ TEST(calls_end_when_the_program_has_no_descriptors_for_any_worker)
     }
 }
 
+/* In a worker: whether it has room for inputs. */
+static int has_no_room;
+
+/* The linker puts this before the library's own (see tests/local.mk). */
+int __real_via__pantry_view(struct via__pantry *pantry, uint64_t number, uint64_t bytes, int writable,
+                            void **data);
+int __wrap_via__pantry_view(struct via__pantry *pantry, uint64_t number, uint64_t bytes, int writable,
+                            void **data);
+int __wrap_via__pantry_view(struct via__pantry *pantry, uint64_t number, uint64_t bytes, int writable,
+                            void **data)
+{
+    return has_no_room ? VIA_ENOMEM : __real_via__pantry_view(pantry, number, bytes, writable, data);
+}
+
+static int use_up_room(via_bytes_call *call, const void *in, size_t bytes)
+{
+    (void)call;
+    (void)in;
+    (void)bytes;
+    has_no_room = 1;
+    return 0;
+}
+
+TEST(an_input_for_which_a_worker_has_no_room_goes_to_another)
+{
+    static const char in[100000];
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        ck_assert_int_eq(finish(submit(pool, use_up_room, NULL, 0)), 0);
+        ck_assert_int_eq(finish(submit(pool, give_back, in, sizeof in)), 0);
+        ck_assert_uint_eq(process_stats(pool).started, 2);
+        ck_assert_uint_eq(process_stats(pool).requeued, 1);
+        close_pool(pool);
+    }
+}
+
+TEST(an_input_for_which_no_worker_has_room_fails)
+{
+    static const char in[100000];
+    struct via_process_pool_options options = pool_options(1);
+    options.initializer = use_up_room;
+    via_executor *pool = open_with(&options);
+    via_cfuture *cf = submit(pool, give_back, in, sizeof in);
+    struct via_outcome outcome = wait_outcome(cf);
+    ck_assert_int_eq(outcome.status, VIA_ENOMEM);
+    ck_assert_msg(strstr(outcome.message, "could not be mapped") != NULL, "%s", outcome.message);
+    via_cfuture_unref(cf);
+    ck_assert_uint_eq(process_stats(pool).started, 2);
+    ck_assert_int_eq(finish(submit(pool, give_back, "x", 1)), 0);
+    close_pool(pool);
+}
+
 /* ---- several pools, and pools in workers ---- */
 
 TEST(several_pools_live_beside_each_other)
@@ -586,5 +641,6 @@ PROCESS_TEST_MAIN("process/pool_misuse", numbers_and_times_out_of_range_are_refu
                   a_running_pool_bears_the_want_of_descriptors_and_recovers,
                   workers_that_could_not_be_started_for_want_of_descriptors_are_started_later,
                   calls_end_when_the_program_has_no_descriptors_for_any_worker,
-                  several_pools_live_beside_each_other, a_pool_inside_a_worker_works_or_says_why_not,
-                  a_function_in_a_worker_may_use_threads)
+                  an_input_for_which_a_worker_has_no_room_goes_to_another,
+                  an_input_for_which_no_worker_has_room_fails, several_pools_live_beside_each_other,
+                  a_pool_inside_a_worker_works_or_says_why_not, a_function_in_a_worker_may_use_threads)
