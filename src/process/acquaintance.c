@@ -466,6 +466,12 @@ int via__acquaintance_send_object(struct via__acquaintance *acquaintance, uint32
     return status;
 }
 
+void via__acquaintance_estrange_object(struct via__acquaintance *acquaintance, uint32_t object)
+{
+    if (object / 64 < acquaintance->objects_capacity)
+        acquaintance->objects[object / 64] &= ~(UINT64_C(1) << (object % 64));
+}
+
 // ---- settling ----
 
 // The offers that were released since the last time.

@@ -38,9 +38,13 @@ int via__acquaintance_introduce(struct via__acquaintance *acquaintance, via_buff
 // The worker has no room for the buffer: the next order that names it introduces it once more.
 void via__acquaintance_estrange(struct via__acquaintance *acquaintance, via_buffer *buffer);
 
-// Sends the open file of an object of the directory, once for each.  The same returns.
+// Sends the open file of an object of the directory, once for each that was not estranged.  The same returns.
 int via__acquaintance_send_object(struct via__acquaintance *acquaintance, uint32_t object, int fd,
                                   int *is_new);
+
+// The worker has not found the object: its file may have been lost, and the next call of it sends it once
+// more.
+void via__acquaintance_estrange_object(struct via__acquaintance *acquaintance, uint32_t object);
 
 // Gives an answer that lies in the worker's memory: its address, and the function that releases it, which any
 // thread may call with that address.  NULL and NULL for an answer without bytes.  0; VIA_ECORRUPT, also if

@@ -49,11 +49,13 @@ struct via__directory_view; // the worker's
 // 0 or a negative status.  `fd` stays the caller's.
 int via__directory_map(int fd, struct via__directory_view **view);
 
-// Gives the open file of an object, or -1; it stays the giver's, who may close it when the find is over.
+// Gives the open file of an object, VIA_EAGAIN if it was lost for want of descriptors or memory, or -1; it
+// stays the giver's, who may close it when the find is over.
 typedef int (*via__directory_object_fn)(void *arg, uint32_t object);
 
 // Finds a function.  `object_fd` is asked only for an object that is not at its path as the program has it,
-// and no more once it has given a file; NULL for none.  0; VIA_ENOENT, with why; VIA_ENOMEM.
+// and no more once it has given a file; NULL for none.  0; VIA_ENOENT, or
+// VIA_EAGAIN for want of descriptors or memory, with why; VIA_ENOMEM.
 int via__directory_find(struct via__directory_view *view, uint32_t number, via__directory_object_fn object_fd,
                         void *arg, void **function, struct via__why *why);
 

@@ -101,13 +101,16 @@ static int find_by_name(const struct via__directory_view *view, uint32_t place, 
                           name);
 }
 
-// Keeps a file that was given, since it may be gone when the object is looked for again.
+// Keeps a file that was given, since it may be gone when the object is looked for again: 1; 0 if none was; or
+// VIA_EAGAIN.
 static int keep_file(struct met *met, uint32_t object, via__directory_object_fn object_fd, void *arg)
 {
     int given = object_fd ? object_fd(arg, object) : -1;
     met->fd = given >= 0 ? fcntl(given, F_DUPFD_CLOEXEC, 0) : -1;
     met->has_file = met->fd >= 0;
-    return met->has_file;
+    if (met->has_file)
+        return 1;
+    return given >= 0 || given == VIA_EAGAIN ? VIA_EAGAIN : 0;
 }
 
 static void keep_base(struct met *met, uintptr_t base)
@@ -131,8 +134,11 @@ static int meet(const struct via__directory_view *view, const struct via__direct
         return via__why(why, VIA_ENOENT, "the directory of functions is not in order");
     int rc = via__name_find(&object.identity, is_program, path, met->has_file ? met->fd : -1, record->offset,
                             function, why);
-    if (rc < 0 && !is_program && !met->has_file && keep_file(met, record->object, object_fd, arg))
+    int kept = rc < 0 && !is_program && !met->has_file ? keep_file(met, record->object, object_fd, arg) : 0;
+    if (kept > 0)
         rc = via__name_find(&object.identity, 0, path, met->fd, record->offset, function, why);
+    else if (kept < 0)
+        rc = via__why(why, VIA_EAGAIN, "the worker has no room for the open file of %s", path);
     if (rc == 0)
         keep_base(met, (uintptr_t)*function - (uintptr_t)record->offset);
     return rc;

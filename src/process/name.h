@@ -34,7 +34,8 @@ int via__name_of(const void *address, struct via__object *object, uint64_t *offs
 void via__name_release(int fd, void *pin);
 
 // Worker's side: finds the object here, loading it if need be, and gives the address of the function.  `fd`
-// is the program's open file of it, or -1; stays the caller's.  0; VIA_ENOENT, with why.
+// is the program's open file of it, or -1; stays the caller's.  0; VIA_ENOENT, or VIA_EAGAIN for want of
+// descriptors or memory, with why.
 int via__name_find(const struct via__identity *identity, int is_program, const char *path, int fd,
                    uint64_t offset, void **address, struct via__why *why);
 

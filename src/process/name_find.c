@@ -10,6 +10,7 @@
 #include <config.h>
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -99,32 +100,43 @@ static int load(const char *file, const struct via__identity *identity, struct v
     return 0;
 }
 
+// Whether something failed for want of what there may be again.
+static int is_want(int error)
+{
+    return error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
 static int load_path(const char *path, const struct via__identity *identity, struct via__loaded *loaded,
-                     struct via__why *why)
+                     int *wants, struct via__why *why)
 {
     struct via__identity there;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0) {
+        *wants |= is_want(errno);
         via__why(why, VIA_ENOENT, "the worker cannot load %s: %m", path);
         return 0;
     }
     int rc = via__elf_file_identity(fd, &there);
     close(fd);
+    *wants |= rc < 0 && is_want(-rc);
     via__why(why, VIA_ENOENT, "%s has changed since the program loaded it: restart the program", path);
     return rc == 0 && via__identity_equal(&there, identity) && load(path, identity, loaded, why);
 }
 
 // The loader recognises by its name what it has loaded, so the number in the name must not be used again: the
 // descriptor stays open.
-static int load_fd(int fd, const struct via__identity *identity, struct via__loaded *loaded,
+static int load_fd(int fd, const struct via__identity *identity, struct via__loaded *loaded, int *wants,
                    struct via__why *why)
 {
     struct via__identity there;
     char path[32];
-    if (fd < 0 || via__elf_file_identity(fd, &there) < 0 || !via__identity_equal(&there, identity))
+    int rc = fd < 0 ? -EBADF : via__elf_file_identity(fd, &there);
+    *wants |= rc < 0 && is_want(-rc);
+    if (rc < 0 || !via__identity_equal(&there, identity))
         return 0;
     int kept = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD_FROM);
     if (kept < 0) {
+        *wants |= is_want(errno) || errno == EINVAL; // the limit may lie below the number that was asked for
         via__why(why, VIA_ENOENT, "the worker cannot load a replaced file: %m");
         return 0;
     }
@@ -151,13 +163,14 @@ int via__name_find(const struct via__identity *identity, int is_program, const c
                    uint64_t offset, void **address, struct via__why *why)
 {
     struct via__loaded loaded;
+    int wants = 0;
     if (is_program) {
         int rc = find_program(identity, &loaded, why);
         if (rc < 0)
             return rc;
-    } else if (!find_loaded(identity, path, &loaded) && !load_path(path, identity, &loaded, why) &&
-               !load_fd(fd, identity, &loaded, why) && !find_loaded(identity, NULL, &loaded)) {
-        return VIA_ENOENT;
+    } else if (!find_loaded(identity, path, &loaded) && !load_path(path, identity, &loaded, &wants, why) &&
+               !load_fd(fd, identity, &loaded, &wants, why) && !find_loaded(identity, NULL, &loaded)) {
+        return wants ? VIA_EAGAIN : VIA_ENOENT;
     }
     void *found = (void *)(loaded.base + (uintptr_t)offset);
     if (!via__elf_has_code(&loaded, found))

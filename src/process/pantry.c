@@ -76,7 +76,8 @@ struct via__pantry {
     struct via__numbers objects; // by number + 1
     int given_fd;                // of an object that was asked for, or -1
     int spare_fd;
-    int has_lost; // a message with a descriptor, or what it told of, for want of room
+    int has_lost;      // a message with a descriptor, or what it told of, for want of room
+    int has_lost_file; // the same, for objects, and nobody has asked since
 };
 
 // ---- the spare descriptor ----
@@ -184,14 +185,25 @@ static void on_drop(struct via__pantry *pantry, const struct via__payload_messag
 
 // ---- messages ----
 
-// Keeps the descriptor: 1, or 0.
+static void drop_object(struct via__pantry *pantry, uint64_t number)
+{
+    struct object *object = via__numbers_remove(&pantry->objects, number + 1);
+    if (!object)
+        return;
+    close(object->fd);
+    free(object);
+}
+
+// Keeps the descriptor: 1, or 0.  It comes again when the object was not found.
 static int on_object(struct via__pantry *pantry, uint64_t number, int fd)
 {
     struct object *object = malloc(sizeof *object);
+    drop_object(pantry, number);
     if (object)
         object->fd = fd;
     if (!object || via__numbers_add(&pantry->objects, number + 1, object) < 0) {
         free(object);
+        pantry->has_lost_file = 1;
         return 0;
     }
     return 1;
@@ -235,7 +247,7 @@ static int receive(struct via__pantry *pantry, enum via__fds_wait how)
     if (got == VIA_EAGAIN)
         return 0;
     if (got == -EMSGSIZE)
-        return pantry->has_lost = 1;
+        return pantry->has_lost = pantry->has_lost_file = 1;
     if (got <= 0)
         return got < 0 ? got : VIA_ESHUTDOWN;
     if (via__payload_is_whole(&message, (size_t)got))
@@ -305,8 +317,10 @@ int via__pantry_object_fd(void *arg, uint32_t object)
     struct via__pantry *pantry = arg;
     via__pantry_refresh(pantry);
     struct object *kept = via__numbers_remove(&pantry->objects, (uint64_t)object + 1);
+    int is_lost = pantry->has_lost_file;
+    pantry->has_lost_file = 0;
     if (!kept)
-        return -1;
+        return is_lost ? VIA_EAGAIN : -1;
     pantry->given_fd = kept->fd;
     free(kept);
     return pantry->given_fd;

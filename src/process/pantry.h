@@ -26,8 +26,8 @@ void via__pantry_refresh(void *pantry);
 // status if it cannot be mapped, or the program's end is gone.
 int via__pantry_view(struct via__pantry *pantry, uint64_t number, uint64_t bytes, int writable, void **data);
 
-// The open file of an object, as via__directory_find() wants it, or -1.  Stays the pantry's, which closes it
-// when it is next refreshed.
+// The open file of an object, as via__directory_find() wants it, VIA_EAGAIN if one was lost, or -1.  Stays
+// the pantry's, which closes it when it is next refreshed.
 int via__pantry_object_fd(void *pantry, uint32_t object);
 
 // Memory for an answer of `bytes`, at least a page, sent to the program if that does not know it: 0;

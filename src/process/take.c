@@ -123,6 +123,9 @@ static int take_answer(struct via__process_worker *worker, struct via__pcall *ca
     if (status < 0)
         got.status = status;
     got.message = text_of(answer);
+    if (answer->flags & VIA__ANSWER_NOT_FOUND)
+        via__acquaintance_estrange_object(worker->known,
+                                          via__directory_object(pool->directory, call->function));
     via__process_leave(worker, call);
     if (answer->flags & VIA__ANSWER_REFUSED) {
         via__process_return(pool, call); // or it ends there, if that was asked

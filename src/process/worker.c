@@ -246,7 +246,8 @@ static via_bytes_fn find_function(void)
                                      &function, &why);
     if (status == 0)
         return (via_bytes_fn)(uintptr_t)function;
-    answer_text(VIA__ANSWER_NOT_FOUND, status == VIA_ENOMEM ? status : VIA_EINVAL, why.text);
+    answer_text(VIA__ANSWER_NOT_FOUND, status == VIA_ENOMEM || status == VIA_EAGAIN ? status : VIA_EINVAL,
+                why.text);
     return NULL;
 }
 

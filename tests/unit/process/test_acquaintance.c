@@ -204,6 +204,22 @@ TEST(an_object_is_sent_once)
     close_sides(&sides);
 }
 
+TEST(an_object_that_was_not_found_is_sent_again)
+{
+    struct sides sides = open_sides(MIB);
+    int is_new;
+
+    via__acquaintance_estrange_object(sides.acquaintance, 70); // none was sent
+    for (int i = 0; i < 2; i++) {
+        ck_assert_int_eq(via__acquaintance_send_object(sides.acquaintance, 70, 0, &is_new), 0);
+        ck_assert_int_eq(is_new, 1);
+        expect_message(sides.worker, VIA__PAYLOAD_OBJECT, 70);
+        via__acquaintance_estrange_object(sides.acquaintance, 70);
+    }
+    expect_silence(sides.worker);
+    close_sides(&sides);
+}
+
 static via_buffer *release_and_take(struct via__buffer_cache *cache, via_buffer *buffer, unsigned flags)
 {
     via_buffer *again;
@@ -549,10 +565,11 @@ TEST_MAIN("process/acquaintance", a_buffer_is_introduced_once,
           many_that_are_gone_are_told_in_few_messages, the_oldest_is_forgotten_when_there_are_too_many,
           a_full_socket_is_for_a_later_try, what_could_not_be_told_is_told_later,
           a_worker_that_is_gone_is_no_later_try, an_object_is_sent_once,
-          what_a_crashed_worker_could_write_to_is_not_used_again, a_small_answer_is_the_programs_alone,
-          a_large_answer_is_shown_in_place_until_it_is_released, an_answer_without_bytes_has_no_value,
-          an_answer_outlives_its_worker_and_is_released_anywhere, releasing_and_leaving_meet_in_any_order,
-          an_offer_for_one_answer_goes_with_it, what_the_worker_gives_up_is_unmapped_when_nobody_reads_it,
-          a_number_that_is_given_up_may_come_again, a_worker_is_to_look_when_it_was_told_much,
-          what_a_dead_worker_has_offered_is_taken, a_program_without_descriptors_fails_the_answer_and_goes_on,
-          a_program_without_room_fails_the_answer, answers_are_released_while_the_program_settles)
+          an_object_that_was_not_found_is_sent_again, what_a_crashed_worker_could_write_to_is_not_used_again,
+          a_small_answer_is_the_programs_alone, a_large_answer_is_shown_in_place_until_it_is_released,
+          an_answer_without_bytes_has_no_value, an_answer_outlives_its_worker_and_is_released_anywhere,
+          releasing_and_leaving_meet_in_any_order, an_offer_for_one_answer_goes_with_it,
+          what_the_worker_gives_up_is_unmapped_when_nobody_reads_it, a_number_that_is_given_up_may_come_again,
+          a_worker_is_to_look_when_it_was_told_much, what_a_dead_worker_has_offered_is_taken,
+          a_program_without_descriptors_fails_the_answer_and_goes_on, a_program_without_room_fails_the_answer,
+          answers_are_released_while_the_program_settles)

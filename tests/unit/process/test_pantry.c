@@ -281,6 +281,44 @@ TEST(files_nobody_asked_for_are_closed_in_the_end)
     close_pair(&pair);
 }
 
+TEST(a_file_that_comes_again_takes_the_place_of_the_first)
+{
+    struct pair pair = open_pair();
+    int before = via_test_descriptors();
+    int is_new;
+
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(via__acquaintance_send_object(pair.sides.acquaintance, 1, 0, &is_new), 0);
+        ck_assert_int_eq(is_new, 1);
+        via__acquaintance_estrange_object(pair.sides.acquaintance, 1);
+    }
+    ck_assert_int_ge(via__pantry_object_fd(pair.pantry, 1), 0);
+    ck_assert_int_eq(via_test_descriptors(), before + 1);
+    close_pair(&pair);
+}
+
+static int lose_a_file(void *arg)
+{
+    struct pair *pair = arg;
+    struct rlimit none = {0, 0};
+
+    setrlimit(RLIMIT_NOFILE, &none);
+    if (via__pantry_object_fd(pair->pantry, 1) != VIA_EAGAIN)
+        return 1;
+    return via__pantry_object_fd(pair->pantry, 1) == -1 ? 0 : 2;
+}
+
+TEST(a_file_that_was_lost_is_told_once)
+{
+    struct pair pair = open_pair();
+    int is_new;
+
+    ck_assert_int_eq(via__acquaintance_send_object(pair.sides.acquaintance, 1, 0, &is_new), 0);
+    ck_assert_int_eq(via__acquaintance_send_object(pair.sides.acquaintance, 2, 0, &is_new), 0);
+    ck_assert_int_eq(via_test_fork(lose_a_file, &pair), 0);
+    close_pair(&pair);
+}
+
 /* ---- answers ---- */
 
 TEST(memory_is_used_again_when_the_answer_was_released)
@@ -663,6 +701,7 @@ TEST_MAIN("process/pantry", a_view_shows_what_the_program_writes, a_view_for_wri
           a_worker_writes_to_a_buffer_only_while_an_order_has_it, a_buffer_that_is_gone_is_unmapped,
           a_view_waits_for_its_descriptor, a_view_does_not_wait_for_a_program_that_is_gone,
           the_file_of_an_object_is_given_and_closed, files_nobody_asked_for_are_closed_in_the_end,
+          a_file_that_comes_again_takes_the_place_of_the_first, a_file_that_was_lost_is_told_once,
           memory_is_used_again_when_the_answer_was_released,
           memory_of_a_copied_answer_is_used_again_when_an_order_says_so,
           an_answer_that_is_read_is_not_written_over, an_answer_grows_with_what_stood_in_it,
