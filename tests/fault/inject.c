@@ -100,17 +100,17 @@ static void limit_copy(void)
         restore_descriptors();
 }
 
-void fault_enter(const char *process_name)
+bool fault_enter(const char *process_name)
 {
     void *frames[1];
     const char *path = getenv(variable);
     if (!path || strncmp(process_name, "viaduct-", 8) != 0)
-        return;
+        return false;
     int fd = open(path, O_RDWR | O_CLOEXEC);
     void *shared =
         fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(*report), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (shared == MAP_FAILED)
-        return;
+        return false;
     close(fd);
     (void)backtrace(frames, 1); /* it loads what it needs the first time, which a sandbox would not allow */
     int is_helper = strcmp(process_name, "viaduct-zygote") == 0;
@@ -120,6 +120,7 @@ void fault_enter(const char *process_name)
     if (!UNDER_SANITIZER && report->plan.place != FAULT_IN_PROGRAM)
         (void)dup3(STDIN_FILENO, STDERR_FILENO, 0); /* workers say there what they cannot tell otherwise */
     limit_copy();
+    return true;
 }
 
 void fault_arm(const struct fault_plan *wanted)

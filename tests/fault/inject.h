@@ -73,8 +73,9 @@ struct fault_report {
     char text[FAULT_TEXT_BYTES]; /* what failed, and where the fault came */
 };
 
-/* The first thing in main(): a process that a pool has started takes part in the run of its program. */
-void fault_enter(const char *process_name);
+/* The first thing in main(): a process that a pool has started takes part in the run of its program.  Returns
+ * whether this is one. */
+bool fault_enter(const char *process_name);
 /* Makes the report.  NULL if there is no memory. */
 struct fault_report *fault_report_new(void);
 /* Prepares this process: libevent's allocation and log.  Called before any scenario. */

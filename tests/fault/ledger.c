@@ -26,6 +26,7 @@ struct entry {
 static struct entry entries[SLOTS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char tombstone;
+static _Thread_local bool left_out;
 /* The start of the program in memory, from the linker: addresses are shown relative to it. */
 extern const char __executable_start;
 
@@ -52,9 +53,14 @@ static struct entry *claim(const void *block)
     return NULL;
 }
 
+void ledger_leave_out(bool is_left_out)
+{
+    left_out = is_left_out;
+}
+
 void ledger_add(void *block, size_t bytes)
 {
-    if (!block)
+    if (!block || left_out)
         return;
     void *frames[FRAMES];
     int depth = backtrace(frames, FRAMES);

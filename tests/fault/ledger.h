@@ -7,10 +7,13 @@
 #ifndef VIADUCT_TESTS_FAULT_LEDGER_H
 #define VIADUCT_TESTS_FAULT_LEDGER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Enters a block; NULL is ignored. */
 void ledger_add(void *block, size_t bytes);
+/* Whether what this thread enters is left out: it lives as long as the process. */
+void ledger_leave_out(bool is_left_out);
 /* Strikes a block out before it is released; one that was never entered is ignored. */
 void ledger_remove(void *block);
 /* The length of a block that is entered; 0 for another. */

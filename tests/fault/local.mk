@@ -36,6 +36,7 @@ tests_fault_fault_tap_LDFLAGS = $(AM_LDFLAGS) $(WRAP_HEAP) \
   -Wl,--wrap=posix_spawn,--wrap=fork,--wrap=execve,--wrap=syscall,--wrap=prctl,--wrap=timer_create \
   -Wl,--wrap=memfd_create,--wrap=ftruncate,--wrap=pwrite,--wrap=fcntl,--wrap=open,--wrap=opendir,--wrap=fopen \
   -Wl,--wrap=send,--wrap=sendmsg,--wrap=recv,--wrap=recvmsg,--wrap=poll,--wrap=ppoll
+EXTRA_tests_fault_fault_tap_DEPENDENCIES = $(PLUGINS)
 if HAVE_EXAMPLES
 # The server is linked in, so that its own allocations fail too.
 tests_fault_fault_tap_SOURCES += \

@@ -31,6 +31,9 @@ extern const struct fault_scenario sync_scenarios[];
 extern const struct fault_scenario process_scenarios[];
 extern const struct fault_scenario httpd_scenarios[];
 
+/* What a process that a pool has started does before it enters. */
+void process_enter(void);
+
 /* Makes the files that the scenarios of the example program need, and removes them. */
 bool httpd_prepare(void);
 void httpd_clean_up(void);

@@ -5,10 +5,15 @@
  */
 #include "scenario.h"
 
+#include <dlfcn.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "ledger.h"
 #include "process/pool.h"
 #include "support/sanitizers.h"
 
@@ -431,7 +436,7 @@ static int next_number(void *arg, const void **in, size_t *in_bytes)
     return 1;
 }
 
-/* A map that waits for want of something has to be given it. */
+/* Who waits for want of something has to be given it. */
 static void *end_want(void *arg)
 {
     for (int slices = 0; slices < PATIENCE || !fault_injected(); slices++)
@@ -455,17 +460,65 @@ static void drain_map(via_map *map)
     via_map_free(map);
 }
 
+struct patience {
+    via_cfuture *end;
+    pthread_t thread;
+};
+
+static void begin_patience(struct patience *patience)
+{
+    patience->end = NULL;
+    fault_pause();
+    FAULT_CHECK(via_cfuture_new(&patience->end) == 0);
+    fault_resume();
+    patience->thread = fault_own_thread(end_want, patience->end);
+}
+
+static void end_patience(struct patience *patience)
+{
+    FAULT_CHECK(via_cfuture_set_result(patience->end, NULL, NULL) == 0);
+    pthread_join(patience->thread, NULL);
+    via_cfuture_unref(patience->end);
+}
+
 static void drain_with_patience(via_map *map)
 {
-    via_cfuture *end = NULL;
-    fault_pause();
-    FAULT_CHECK(via_cfuture_new(&end) == 0);
-    fault_resume();
-    pthread_t thread = fault_own_thread(end_want, end);
+    struct patience patience;
+    begin_patience(&patience);
     drain_map(map);
-    FAULT_CHECK(via_cfuture_set_result(end, NULL, NULL) == 0);
-    pthread_join(thread, NULL);
-    via_cfuture_unref(end);
+    end_patience(&patience);
+}
+
+/* Submits while there is no room, and waits for it. */
+static void run_blocking(int transport)
+{
+    static const char in[SMALL_BYTES] = "aaaaaaaaaaaaaaaa";
+    struct via_process_pool_options options = options_of(transport, 1);
+    options.max_queued = 1;
+    options.when_full = VIA_FULL_BLOCK;
+    via_executor *pool = pool_with(&options);
+    if (!pool)
+        return;
+    via_cfuture *futures[2 * SMALL_CALLS];
+    struct patience patience;
+    begin_patience(&patience);
+    for (int i = 0; i < 2 * SMALL_CALLS; i++)
+        futures[i] = submit_bytes(pool, give_back, in, sizeof(in));
+    end_patience(&patience);
+    for (int i = 0; i < 2 * SMALL_CALLS; i++)
+        (void)finish(futures[i], sizeof(in), 'a');
+    check_alive(pool);
+    check_and_shut(pool);
+}
+
+static void run_blocking_shared(void)
+{
+    run_blocking(VIA_TRANSPORT_SHARED);
+}
+
+static void run_blocking_socket(void)
+{
+    run_blocking(VIA_TRANSPORT_SOCKET);
 }
 
 static void run_packed(void)
@@ -661,11 +714,11 @@ static void run_initializer(void)
     check_and_shut(pool);
 }
 
-static void run_confined(void)
+static void confine(unsigned sandbox)
 {
     struct via_process_pool_options options = options_of(VIA_TRANSPORT_SHARED, 1);
     static const char *const paths[] = {"/tmp", NULL};
-    options.sandbox = VIA_SANDBOX_STRICT & ~(unsigned)VIA_SANDBOX_NO_FILES;
+    options.sandbox = sandbox;
     options.writable_paths = paths;
     options.limits.call_cpu_ns = VIA_S;
     via_executor *pool = pool_with(&options);
@@ -673,6 +726,16 @@ static void run_confined(void)
         return;
     check_alive(pool);
     check_and_shut(pool);
+}
+
+static void run_confined(void)
+{
+    confine(VIA_SANDBOX_STRICT & ~(unsigned)VIA_SANDBOX_NO_FILES);
+}
+
+static void run_without_files(void)
+{
+    confine(VIA_SANDBOX_STRICT);
 }
 
 static void run_fresh(int transport)
@@ -689,6 +752,98 @@ static void run_fresh(int transport)
 static void run_fresh_shared(void)
 {
     run_fresh(VIA_TRANSPORT_SHARED);
+}
+
+static void run_fresh_socket(void)
+{
+    run_fresh(VIA_TRANSPORT_SOCKET);
+}
+
+/* ---- functions that are found by a name, or in a plugin ---- */
+
+static int give_back_by_name(via_bytes_call *call, const void *in, size_t bytes)
+{
+    return give_back(call, in, bytes);
+}
+
+/* A name is kept for the life of the process. */
+static int register_name(void)
+{
+    ledger_leave_out(true);
+    int status = via_process_register("fault", give_back_by_name);
+    ledger_leave_out(false);
+    return status;
+}
+
+void process_enter(void)
+{
+    fault_pause();
+    (void)register_name();
+    fault_resume();
+}
+
+static void run_named(void)
+{
+    static const char in[SMALL_BYTES] = "aaaaaaaaaaaaaaaa";
+    via_executor *pool = pool_over(VIA_TRANSPORT_SHARED, 1);
+    if (!pool)
+        return;
+    if (FAULT_WORKED(register_name()))
+        for (int i = 0; i < TRIES; i++)
+            (void)finish(submit_bytes(pool, give_back_by_name, in, sizeof(in)), sizeof(in), 'a');
+    check_alive(pool);
+    check_and_shut(pool);
+}
+
+/* What a plugin's function answers is a code of its own. */
+static void call_plugin(via_executor *pool, via_bytes_fn fn)
+{
+    int worked = 0;
+    for (int i = 0; i < TRIES; i++)
+        worked += finish_with(submit_bytes(pool, fn, NULL, 0), VIA_EFAILED);
+    FAULT_CHECK(worked > 1 || fault_lasts());
+}
+
+/* The plugin as it was built, or a copy of it that is gone when workers are to load it. */
+static void *load_plugin(bool is_gone)
+{
+    char path[PATH_MAX], copy[] = "/tmp/viaduct-fault-plugin-XXXXXX", command[2 * PATH_MAX];
+    const char *top = getenv("top_builddir");
+    snprintf(path, sizeof(path), "%s/tests/process/plugin.so", top ? top : ".");
+    if (!is_gone)
+        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    int fd = mkstemp(copy);
+    snprintf(command, sizeof(command), "cp '%s' '%s'", path, copy);
+    void *handle = fd >= 0 && system(command) == 0 ? dlopen(copy, RTLD_NOW | RTLD_LOCAL) : NULL;
+    close(fd);
+    unlink(copy);
+    return handle;
+}
+
+static void run_plugin(int transport, bool is_gone)
+{
+    fault_pause();
+    void *handle = load_plugin(is_gone);
+    via_bytes_fn fn = handle ? (via_bytes_fn)dlsym(handle, "plugin_shown") : NULL;
+    fault_resume();
+    via_executor *pool = FAULT_CHECK(fn != NULL) ? pool_over(transport, 1) : NULL;
+    if (pool) {
+        call_plugin(pool, fn);
+        check_alive(pool);
+        check_and_shut(pool);
+    }
+    if (handle)
+        dlclose(handle);
+}
+
+static void run_plugin_shared(void)
+{
+    run_plugin(VIA_TRANSPORT_SHARED, false);
+}
+
+static void run_plugin_socket(void)
+{
+    run_plugin(VIA_TRANSPORT_SOCKET, true);
 }
 
 const struct fault_scenario process_scenarios[] = {
@@ -712,6 +867,13 @@ const struct fault_scenario process_scenarios[] = {
     {"processes: recycled workers", run_recycling, false, true},
     {"processes: an initializer that fails once", run_initializer, false, true},
     {"processes: confined workers", run_confined, false, true},
-    {"processes: workers started anew", run_fresh_shared, false, true},
+    {"processes: confined workers without files", run_without_files, false, true},
+    {"processes: workers started anew, shared", run_fresh_shared, false, true},
+    {"processes: workers started anew, socket", run_fresh_socket, false, true},
+    {"processes: submitters that wait, shared", run_blocking_shared, false, true},
+    {"processes: submitters that wait, socket", run_blocking_socket, false, true},
+    {"processes: a named function", run_named, false, true},
+    {"processes: a plugin, shared", run_plugin_shared, false, true},
+    {"processes: a deleted plugin, socket", run_plugin_socket, false, true},
     {NULL, NULL, false, false},
 };
