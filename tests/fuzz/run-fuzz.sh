@@ -26,6 +26,6 @@ for source; do sources="$sources $source_directory/$source"; done
 # shellcheck disable=SC2086 # words are meant
 "$CLANG" -std=c11 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined $CPPFLAGS \
     "$source_directory/tests/fuzz/fuzz_channel.c" $sources -o "$directory/fuzz_channel" || exit 1
-exec "$directory/fuzz_channel" -max_total_time="${VIADUCT_FUZZ_SECONDS:-5}" -timeout=10 -max_len=4096 \
+exec "$directory/fuzz_channel" -max_total_time="${VIADUCT_FUZZ_SECONDS:-5}" -timeout=60 -max_len=4096 \
     -artifact_prefix="$directory/" -print_final_stats=1 -verbosity=0 "${VIADUCT_FUZZ_CORPUS:-$directory/corpus}" \
     "$source_directory/tests/fuzz/corpus/channel"

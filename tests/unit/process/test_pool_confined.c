@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -591,7 +592,7 @@ static int has_random_layout(void)
             value = 0;
         fclose(file);
     }
-    return value == 2 && !UNDER_SANITIZER;
+    return value == 2 && !(personality(0xffffffff) & ADDR_NO_RANDOMIZE) && !UNDER_SANITIZER;
 }
 
 TEST(workers_started_anew_have_a_layout_of_their_own)
