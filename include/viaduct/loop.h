@@ -67,6 +67,9 @@ struct via_exception {
     void *function;      /**< the address of the callback's or call's function, or NULL, for a symbolizer */
     int64_t took_ns;     /**< for a slow callback: how long it took, in nanoseconds */
     const char *text;    /**< the message of the outcome or the name of the call concerned, or NULL */
+    /** The name of the task concerned, borrowed, or NULL.  If who reports leaves it NULL, it is filled in:
+     *  that of `future` if this is a task, else of the task that runs. */
+    const char *task;
 };
 
 /** An exception handler.  A negative return is reported to the log hook. */

@@ -57,8 +57,9 @@ struct via_task_options {
 };
 
 /** A section of a task: a shield, or a time limit (timeout.h).  It lives in the function that opens it, which
- * ends it before it returns; one that is open while a coroutine has yielded is the task's all the same, and
- * ends in the order of all others.  Its fields are the library's. */
+ * ends it before it returns; that one was left open is reported when the task has returned.  One that is open
+ * while a coroutine has yielded is the task's all the same, and ends in the order of all others.  Its fields
+ * are the library's. */
 struct via_scope {
     struct via_scope *outer; /**< the section around it */
     via_future *task;        /**< whose section it is; NULL when it is closed */

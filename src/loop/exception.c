@@ -17,18 +17,21 @@ int via_loop_set_exception_handler(via_loop *loop, via_exception_fn fn, void *ar
     return 0;
 }
 
+// One line: what happened, of which task, and what was said about it.
 static void log_line(const struct via_exception *exception, const char *text)
 {
     const char *message = exception->message ? exception->message : "something failed";
+    const char *in = exception->task ? " in task " : "", *task = exception->task ? exception->task : "";
     if (exception->took_ns)
-        via__log(VIA_LOG_WARNING, "%s: %lld us", message, (long long)(exception->took_ns / 1000));
+        via__log(VIA_LOG_WARNING, "%s%s%s: %lld us", message, in, task,
+                 (long long)(exception->took_ns / 1000));
     else if (exception->status < 0)
-        via__log(VIA_LOG_ERROR, "%s: %s (%s)", message, text ? text : via_status_text(exception->status),
-                 via_status_name(exception->status));
+        via__log(VIA_LOG_ERROR, "%s%s%s: %s (%s)", message, in, task,
+                 text ? text : via_status_text(exception->status), via_status_name(exception->status));
     else if (text)
-        via__log(VIA_LOG_ERROR, "%s: %s", message, text);
+        via__log(VIA_LOG_ERROR, "%s%s%s: %s", message, in, task, text);
     else
-        via__log(VIA_LOG_ERROR, "%s", message);
+        via__log(VIA_LOG_ERROR, "%s%s%s", message, in, task);
 }
 
 // The log hook gets one line at a time, and a list of waiting tasks has many.
@@ -46,20 +49,28 @@ static void log_exception(const struct via_exception *exception)
     }
 }
 
+static void handle(via_loop *loop, const struct via_exception *exception)
+{
+    if (!loop->exception_fn) {
+        log_exception(exception);
+        return;
+    }
+    int status = loop->exception_fn(exception, loop->exception_arg);
+    if (status < 0) {
+        via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
+        log_exception(exception);
+    }
+}
+
 int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception)
 {
     int status = loop && exception ? via__loop_check_thread(loop) : VIA_EINVAL;
     if (status < 0)
         return status;
-    if (!loop->exception_fn) {
-        log_exception(exception);
-        return 0;
-    }
-    status = loop->exception_fn(exception, loop->exception_arg);
-    if (status < 0) {
-        via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
-        log_exception(exception);
-    }
+    struct via_exception whole = *exception;
+    if (!whole.task && loop->name_task)
+        whole.task = loop->name_task(loop, whole.future);
+    handle(loop, &whole);
     return 0;
 }
 

@@ -145,6 +145,7 @@ static void free_memory(via_loop *loop)
     via__wakefd_close(&loop->wake);
     pthread_cond_destroy(&loop->cancel_cond);
     pthread_mutex_destroy(&loop->cancel_lock);
+    free(loop->ran);
     free(loop);
 }
 

@@ -136,6 +136,11 @@ struct via_loop {
     void *tasks;  // the task layer's
     // The task layer's: 0 if this thread may run the loop, or VIA_EFOREIGN.
     int (*check_thread)(const via_loop *loop);
+    // The task layer's, for reports: the name of the task concerned, which is `future`, or runs; or NULL.
+    const char *(*name_task)(const via_loop *loop, const via_future *future);
+    // The same, in debug mode: keeps the name of the task that goes on with a node in `ran`.
+    void (*note_node)(via_loop *loop, struct via__ready *node);
+    char *ran;     // the task of the last node that had one since this was cleared, or NULL
     void *watched; // the watchdog's
     // The bridge's: a completion came for a closed loop.
     void (*on_completion_dropped)(via_loop *loop, uintptr_t *link);

@@ -35,6 +35,7 @@
 
 #include <limits.h>
 #include <poll.h>
+#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/cpu.h"
@@ -101,9 +102,19 @@ void via__loop_await_messages(via_loop *loop)
     }
 }
 
+// It may be gone when the callback is over, so its name is kept.
+static void note_task(via_loop *loop, struct via__ready *node)
+{
+    free(loop->ran);
+    loop->ran = NULL;
+    if (loop->note_node)
+        loop->note_node(loop, node);
+}
+
 static void run_timed(via_loop *loop, struct via__ready *node)
 {
     via__loop_set_function(loop, NULL);
+    note_task(loop, node);
     int64_t start_ns = via_now_ns();
     node->kind->run(loop, node);
     int64_t took_ns = via_now_ns() - start_ns;
@@ -114,7 +125,8 @@ static void run_timed(via_loop *loop, struct via__ready *node)
     struct via_exception slow = {.message = "a callback took too long",
                                  .loop = loop,
                                  .function = via__loop_function(loop),
-                                 .took_ns = took_ns};
+                                 .took_ns = took_ns,
+                                 .task = loop->ran};
     via_loop_call_exception_handler(loop, &slow);
 }
 

@@ -159,6 +159,7 @@ void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__
                                 .kind = (unsigned char)kind};
     task->scopes = scope;
     task->deadline_ns = earliest(task);
+    task->limits += kind == VIA__SCOPE_TIMEOUT;
     if (kind != VIA__SCOPE_SHIELD)
         return;
     task->shields++;
@@ -170,6 +171,7 @@ void via__scope_close(struct via__task *task, struct via_scope *scope)
     task->scopes = scope->outer;
     task->deadline_ns = earliest(task);
     scope->task = NULL;
+    task->limits -= scope->kind == VIA__SCOPE_TIMEOUT;
     if (scope->kind != VIA__SCOPE_SHIELD)
         return;
     task->shields--;

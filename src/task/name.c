@@ -100,6 +100,30 @@ int via_task_info(const via_future *future, struct via_task_info *info)
     return 0;
 }
 
+// ---- for reports ----
+
+const char *via__tasks_name_concerned(const via_loop *loop, const via_future *future)
+{
+    if (via__is_task(future))
+        return via__task_name_of(via__task_of((via_future *)(uintptr_t)future));
+    struct via__task *current = via__task_current();
+    return current && current->tasks->loop == loop ? via__task_name_of(current) : NULL;
+}
+
+void via__task_note_name(struct via__task *task)
+{
+    via_loop *loop = task->tasks->loop;
+    free(loop->ran);
+    loop->ran = strdup(via__task_name_of(task)); // without memory the report names none
+}
+
+void via__tasks_note_node(via_loop *loop, struct via__ready *node)
+{
+    (void)loop;
+    if (node->kind == &via__task_first_kind || node->kind == &via__task_woken_kind)
+        via__task_note(VIA__CONTAINER_OF(node, struct via__task, ready));
+}
+
 // ---- the description ----
 
 struct text {

@@ -27,10 +27,30 @@ static struct via__task *task_of_fiber(struct via__fiber *fiber)
     return VIA__CONTAINER_OF(fiber, struct via__task, fiber);
 }
 
+static void report_scope(struct via__task *task, const char *message)
+{
+    struct via_exception exception = {.message = message,
+                                      .status = VIA_ESTATE,
+                                      .loop = task->tasks->loop,
+                                      .future = via__task_future(task),
+                                      .function = (void *)(uintptr_t)task->fn};
+    (void)via_loop_call_exception_handler(task->tasks->loop, &exception);
+}
+
+// They lay in functions that have returned, so they are not looked at.
+static void report_scopes(uint32_t limits, uint32_t shields, struct via__task *task)
+{
+    if (limits)
+        report_scope(task, "a task returned with an open time limit");
+    if (shields)
+        report_scope(task, "a task returned with an open shielded section");
+}
+
 // What it has left open is in functions that have returned.
 static void leave_scopes(struct via__task *task)
 {
     task->scopes = NULL;
+    task->limits = 0;
     task->deadline_ns = VIA_FOREVER;
     task->shields = 0;
     task->masked = 0;
@@ -46,7 +66,9 @@ static void run(struct via__fiber *fiber)
 {
     struct via__task *task = task_of_fiber(fiber);
     int status = task->fn(task->arg, &task->result);
+    uint32_t limits = task->limits, shields = task->shields;
     leave_scopes(task);
+    report_scopes(limits, shields, task);
     task->status = status;
 }
 
@@ -218,6 +240,7 @@ void via__task_begin(struct via__task *task, int is_last)
 void via__task_resume(struct via__task *task)
 {
     task->waiting = NULL;
+    via__task_note(task);
     step(task, 0);
 }
 

@@ -51,6 +51,8 @@ struct via__tasks *via__tasks_of(via_loop *loop)
     via__loop_add_closer(loop, &tasks->closer, via__tasks_close);
     loop->tasks = tasks;
     loop->check_thread = via__tasks_check_thread;
+    loop->name_task = via__tasks_name_concerned;
+    loop->note_node = via__tasks_note_node;
     return tasks;
 }
 
@@ -120,6 +122,7 @@ void via__task_start(struct via__task *task, int eager)
     task->waiting = NULL;
     task->ready.kind = &via__task_first_kind;
     if (eager && via__loop_is_here(task->tasks->loop)) {
+        via__task_note(task);
         via__task_begin(task, 0);
     } else {
         via__loop_ready(task->tasks->loop, &task->ready);

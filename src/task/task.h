@@ -97,8 +97,9 @@ struct via__task {
     uint32_t cancelling, masked;
     uint32_t unmasked; // requests from outside that came while a shield was up
     int status;
-    unsigned refused; // awaits that failed at once since it last waited
-    unsigned char begun, shields;
+    unsigned refused;         // awaits that failed at once since it last waited
+    uint32_t limits, shields; // that are open
+    unsigned char begun;
     unsigned char keeps_locals; // it does not release them when it is done
     unsigned char deaf;         // it does not heed that it was cancelled: see `ending`
     unsigned char poked;        // its wait is being cut short
@@ -324,5 +325,17 @@ void via__tasks_close(via_loop *loop, struct via__loop_closer *closer);
 
 // name.c
 const char *via__task_name_of(struct via__task *task);
+
+// For the loop, which see.
+const char *via__tasks_name_concerned(const via_loop *loop, const via_future *future);
+void via__tasks_note_node(via_loop *loop, struct via__ready *node);
+
+// Keeps its name: it runs, and may be blamed for taking too long.
+void via__task_note_name(struct via__task *task);
+static inline void via__task_note(struct via__task *task)
+{
+    if (via__loop_is_debugged(task->tasks->loop))
+        via__task_note_name(task);
+}
 
 #endif

@@ -125,6 +125,7 @@ struct reports {
     void *function;
     char message[256];
     char text[256];
+    char task[64];
 };
 
 static inline int keep_report(const struct via_exception *exception, void *arg)
@@ -136,6 +137,7 @@ static inline int keep_report(const struct via_exception *exception, void *arg)
     reports->function = exception->function;
     strncpy(reports->message, exception->message ? exception->message : "", sizeof reports->message - 1);
     strncpy(reports->text, exception->text ? exception->text : "", sizeof reports->text - 1);
+    strncpy(reports->task, exception->task ? exception->task : "", sizeof reports->task - 1);
     return 0;
 }
 

@@ -564,6 +564,8 @@ static int await_that(void *arg, void **result)
     (void)arg;
     (void)result;
     ck_assert_int_eq(via_await(via_create_task(leave_open, NULL), NULL), 0);
+    ck_assert_int_eq(reports.count, 1);
+    reports.count = 0;
     return via_sleep(VIA_S);
 }
 

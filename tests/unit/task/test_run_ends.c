@@ -155,6 +155,7 @@ static int await_nothing_shielded(void *arg, void **result)
     struct via_scope scope;
     ck_assert_int_eq(via_shield_begin(&scope), 0);
     int status = await_nothing(arg, result);
+    ck_assert_int_eq(via_shield_end(&scope), 0);
     via_test_record(&history, "%s", via_status_name(status));
     return status;
 }

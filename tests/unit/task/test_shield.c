@@ -159,7 +159,10 @@ static int leave_open(void *arg, void **result)
 
 TEST(a_section_that_is_left_open_ends_with_the_task)
 {
-    ck_assert_int_eq(run_main(leave_open, NULL), 0);
+    via_loop *loop = open_task_loop();
+    ck_assert_int_eq(run_main_on(loop, leave_open, NULL), 0);
+    ck_assert_int_eq(reports.count, 1);
+    close_loop(loop);
 }
 
 TEST_MAIN("task/shield", the_clean_up_of_a_cancelled_task_can_wait,
