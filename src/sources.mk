@@ -237,6 +237,8 @@ libviaduct_bridge_la_SOURCES = \
   src/bridge/promise.c \
   src/bridge/run_in_executor.c \
   src/bridge/run_until_complete.c \
+  src/bridge/shutdown.c \
+  src/bridge/shutdown.h \
   src/bridge/wrap.c
 libviaduct_task_la_SOURCES = \
   src/task/await.c \

@@ -167,6 +167,30 @@ VIA_PUBLIC int via_loop_default_executor(via_loop *loop, via_executor **executor
  */
 VIA_PUBLIC via_future *via_loop_shutdown_default_executor(via_loop *loop, int64_t timeout_ns);
 
+/**
+ * Shuts an executor down without blocking the loop.
+ *
+ * Nothing new is accepted, and what the flags say is cancelled, when this returns.  The future is done when
+ * every call has returned and every thread or process of the executor has ended; or fails with VIA_ETIMEDOUT
+ * when the time is over, and then via_executor_stuck() lists the calls, and this may be called again.
+ *
+ * - Ownership: takes a reference of its own on `executor`, until the shutdown is over; gives a reference.
+ * - Threads: the loop's.
+ * - Blocks: no; a thread waits.
+ * - Cancel: cancelling the future stops the waiting, not the shutdown.
+ * - Origin: Viaduct; concurrent.futures `Executor.shutdown` for a loop.
+ *
+ * @param loop the loop.
+ * @param executor the executor; for the loop's default one see via_loop_shutdown_default_executor().
+ * @param flags enum via_shutdown_flags, or'ed.
+ * @param timeout_ns how long to wait, in nanoseconds of real time, also with a virtual clock.
+ * @return the future; never NULL: one that fails as via_executor_shutdown(), or has failed with VIA_EINVAL,
+ *         VIA_ENOMEM, VIA_EAGAIN if the waiting thread could not be started, VIA_ECLOSED, VIA_EFORKED, or
+ *         VIA_EFOREIGN in debug mode.
+ */
+VIA_PUBLIC via_future *via_executor_shutdown_async(via_loop *loop, via_executor *executor, unsigned flags,
+                                                   int64_t timeout_ns);
+
 VIA_END_C
 
 #endif

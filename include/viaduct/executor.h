@@ -163,7 +163,7 @@ VIA_PUBLIC int via_executor_submit(via_executor *executor, const struct via_call
  *
  * - Ownership: borrows `executor`.
  * - Threads: any but a loop's thread with a timeout above 0: there call it in another, as with
- *   via_await_to_thread(); see also via_loop_shutdown_default_executor().
+ *   via_await_to_thread(); or use via_executor_shutdown_async().
  * - Blocks: up to `timeout_ns`.
  * - Cancel: with VIA_SHUTDOWN_CANCEL_QUEUED and VIA_SHUTDOWN_CANCEL_RUNNING it cancels.
  * - Origin: concurrent.futures `Executor.shutdown`; deadline and list are Viaduct's.

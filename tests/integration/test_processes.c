@@ -403,6 +403,35 @@ TEST(calls_in_threads_wait_for_calls_in_processes)
     close_pool(the_pool);
 }
 
+/* ---- shutting down ---- */
+
+static int shut_down(void *arg, void **result)
+{
+    const unsigned all = VIA_SHUTDOWN_CANCEL_QUEUED | VIA_SHUTDOWN_CANCEL_RUNNING;
+    struct via_call waits = VIA_CALL_BUFFER(pass_gate, the_gate), hangs = VIA_CALL_BYTES(hang, NULL, 0);
+    via_loop *loop = via_loop_current();
+    struct via_stuck_call stuck;
+    (void)arg;
+    (void)result;
+    via_future *hanging = via_run_in_executor(loop, the_pool, &hangs);
+    via_future *waiting = via_run_in_executor(loop, the_pool, &waits);
+    while (atomic_load(&gate_of(the_gate)->arrived) == 0)
+        ck_assert_int_eq(via_yield(), 0);
+    ck_assert_int_eq(via_await(via_executor_shutdown_async(loop, the_pool, 0, VIA_MS), NULL), VIA_ETIMEDOUT);
+    ck_assert_int_eq(via_future_done(waiting), 0);
+    ck_assert_int_ge(via_executor_stuck(the_pool, &stuck, 1), 1);
+    open_gate(the_gate);
+    ck_assert_int_eq(via_await(waiting, NULL), 0);
+    ck_assert_int_eq(via_await(via_executor_shutdown_async(loop, the_pool, all, 60 * VIA_S), NULL), 0);
+    ck_assert_int_lt(via_await(hanging, NULL), 0);
+    return 0;
+}
+
+TEST(a_task_shuts_a_pool_down_with_a_deadline_and_then_with_force)
+{
+    run_with_pools(shut_down, 2);
+}
+
 PROCESS_TEST_MAIN("integration/processes", a_task_awaits_calls_one_after_the_other,
                   a_task_gets_the_outcome_of_large_calls_and_of_crashes,
                   a_wrapped_future_of_a_process_call_completes_in_the_loop,
@@ -415,4 +444,5 @@ PROCESS_TEST_MAIN("integration/processes", a_task_awaits_calls_one_after_the_oth
                   an_idle_pool_keeps_no_loop_waiting_for_what_cannot_come,
                   calls_in_processes_keep_an_attached_base_running_until_they_are_done,
                   a_process_pool_is_nothing_for_a_strand_and_no_default_executor,
-                  calls_in_threads_wait_for_calls_in_processes)
+                  calls_in_threads_wait_for_calls_in_processes,
+                  a_task_shuts_a_pool_down_with_a_deadline_and_then_with_force)
