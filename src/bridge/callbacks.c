@@ -128,9 +128,8 @@ void via__future_schedule(via_future *future)
     via__loop_ready(future->loop, &future->ready);
 }
 
-void via__future_watch(via_future *future, struct via__future_callback *callback)
+void via__future_watch_too(via_future *future, struct via__future_callback *callback)
 {
-    callback->is_embedded = 1;
     append(future, callback);
     if (future->state != VIA_PENDING)
         via__future_schedule(future);

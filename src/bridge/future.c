@@ -138,23 +138,9 @@ static void free_memory(via_future *future, struct via__bridge *bridge)
     }
 }
 
-// What most futures come to: a call that asked for nothing, was read, and has nobody else who knows of it.
-static inline int end_quickly(via_future *future, struct via__bridge *bridge)
-{
-    via_cfuture *cf = future->cf;
-    if (future->state != VIA_FINISHED || future->sort != VIA__SORT_CALL || !future->looked || future->more ||
-        bridge->closed || bridge->loop->closing || cf->extra || !via__cf_is_private(cf))
-        return 0;
-    bridge->futures--;
-    via__slab_free(cf);
-    return 1;
-}
-
-void via__future_end(via_future *future)
+static void end_slowly(via_future *future)
 {
     struct via__bridge *bridge = via__future_bridge(future);
-    if (end_quickly(future, bridge))
-        return;
     report_unseen(future);
     if (future->refs)
         return;
@@ -178,6 +164,24 @@ void via__future_end(via_future *future)
         via__bridge_die(bridge);
 }
 
+// What most futures come to: one that was read, has no parts, lies in a slab, and has nobody else who knows of
+// it.  A bridge is closed while its loop is closing.
+void via__future_end(via_future *future)
+{
+    via_cfuture *cf = future->cf;
+    via_loop *loop = future->loop;
+    if (future->state != VIA_FINISHED || !future->looked || future->more || loop->closing || cf->extra ||
+        (via__cf_state(cf) & (VIA__SLAB | VIA__WATCHED)) != VIA__SLAB || !via__cf_is_last_ref(cf) ||
+        future->sort == VIA__SORT_WRAP) {
+        end_slowly(future);
+        return;
+    }
+    if (future->sort == VIA__SORT_DRIVEN && via__driven_of(future)->kind->fini)
+        via__driven_of(future)->kind->fini(future);
+    via__future_bridge(future)->futures--;
+    via__slab_free(cf);
+}
+
 // In debug mode, of a future with one reference left.  If only what runs on is left of a call that does not
 // own its argument: whose is the argument now?
 __attribute__((noinline)) static void report_dropped(via_future *future)
@@ -193,18 +197,26 @@ __attribute__((noinline)) static void report_dropped(via_future *future)
     via_loop_call_exception_handler(future->loop, &exception);
 }
 
-via_future *via_future_unref(via_future *future)
+__attribute__((noinline)) static void unref_debugged(via_future *future)
 {
-    if (!future || !future->loop)
-        return NULL;
     via__loop_note_thread(future->loop, "via_future_unref");
     // The flags are looked at apart from this: read together with the count in one wider load, as a compiler
     // does if it can, they would wait until the count has reached the cache.
     uint32_t refs = --future->refs;
     if (refs == 0)
         via__future_end(future);
-    else if (refs == 1 && via__loop_is_debugged(future->loop))
+    else if (refs == 1)
         report_dropped(future);
+}
+
+via_future *via_future_unref(via_future *future)
+{
+    if (!future || !future->loop)
+        return NULL;
+    if (via__loop_is_debugged(future->loop))
+        unref_debugged(future);
+    else if (--future->refs == 0)
+        via__future_end(future);
     return NULL;
 }
 

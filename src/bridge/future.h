@@ -232,7 +232,16 @@ void via__wrap_free(via_future *future);
 
 // Has an embedded callback called once the future is done, like a done callback of the program's, but without
 // memory.  `fn` and `arg` are set; it may go away when it is called.
-void via__future_watch(via_future *future, struct via__future_callback *callback);
+void via__future_watch_too(via_future *future, struct via__future_callback *callback); // the rare part
+static inline void via__future_watch(via_future *future, struct via__future_callback *callback)
+{
+    callback->is_embedded = 1;
+    callback->next = NULL;
+    if (future->more || future->state != VIA_PENDING)
+        via__future_watch_too(future, callback);
+    else
+        future->more = callback;
+}
 
 // Takes it off, whether it has been called or not.
 void via__future_unwatch(via_future *future, const struct via__future_callback *callback);

@@ -110,11 +110,28 @@ static int waits_for(via_future *future, const struct via__task *task, int *look
     return 0;
 }
 
+// Tells whether that is worth a closer look: most awaited futures wait for nobody, be it promises, calls, or
+// tasks that are new.
+static inline int may_wait(via_future *future, const struct via__task *task)
+{
+    if (future->sort != VIA__SORT_DRIVEN)
+        return 0;
+    if (via__driven_of(future)->kind != &via__task_kind)
+        return 1;
+    struct via__task *other = via__task_of(future);
+    return other == task || other->waiting || task->holder || !via__list_empty(&other->groups);
+}
+
+static int is_circle(via_future *future, const struct via__task *task)
+{
+    int looks = LOOKS;
+    return waits_for(future, task, &looks);
+}
+
 __attribute__((always_inline)) static inline int wait_until_done(struct via__task *task, via_future *future,
                                                                  int must)
 {
-    int looks = LOOKS;
-    if (waits_for(future, task, &looks))
+    if (may_wait(future, task) && is_circle(future, task))
         return VIA_EDEADLK;
     int status = via__task_check_interrupted(task);
     if (status == 0)

@@ -11,7 +11,8 @@
 static void fini(via_future *future)
 {
     struct via__task *task = via__task_of(future);
-    free(task->name);
+    if (task->name)
+        free(task->name);
 }
 
 static int cancel(via_future *future)
