@@ -164,8 +164,8 @@ static void end_slowly(via_future *future)
         via__bridge_die(bridge);
 }
 
-// What most futures come to: one that was read, has no parts, lies in a slab, and has nobody else who knows of
-// it.  A bridge is closed while its loop is closing.
+// What most futures come to: one that was read, has no parts, lies in a slab, and has nobody else who knows
+// of it.  A bridge is closed while its loop is closing.
 void via__future_end(via_future *future)
 {
     via_cfuture *cf = future->cf;

@@ -65,6 +65,13 @@ __attribute__((always_inline)) static inline int suspend_until_done(struct via__
     return status;
 }
 
+// It was interrupted before, which is rare.
+__attribute__((noinline)) static int suspend_though_asked(struct via__task *task, via_future *future,
+                                                          int must)
+{
+    return suspend_until_done(task, future, must, 1);
+}
+
 // So many futures behind gathers, groups and the like are looked at, so that awaiting stays cheap.
 #define LOOKS 32
 
@@ -142,7 +149,7 @@ __attribute__((always_inline)) static inline int wait_until_done(struct via__tas
     // While the loop is being closed each task comes to its end here, so one can wait for another, which may
     // use its variables, even though it was awaited in a shielded section.
     must |= task->tasks->closing && via__is_task(future);
-    return must ? suspend_until_done(task, future, must, 1) : status;
+    return must ? suspend_though_asked(task, future, must) : status;
 }
 
 void via__task_keep(struct via__task *task, via_future *future)
@@ -179,7 +186,7 @@ static int translate(struct via__task *task, int status)
 
 // A function that returns the status of what it awaited fails with the same code and text, unless it says
 // something else with via_fail().
-static void inherit_failure(int code, const char *message)
+__attribute__((noinline)) static void inherit_failure(int code, const char *message)
 {
     struct via__failure *failure = via__role.failure;
     if (failure->given == VIA__FAILURE_SAID)
@@ -232,7 +239,7 @@ __attribute__((always_inline)) static inline int wait_for(via_future *future, in
                                                           struct via__task **task)
 {
     int status = future ? via__task_check_here(task) : VIA_EINVAL;
-    if (status == 0 && future->loop && future->loop != (*task)->tasks->loop)
+    if (status == 0 && future->loop != (*task)->tasks->loop && future->loop)
         return VIA_EFOREIGN;
     if (status == 0 && future->state == VIA_PENDING)
         status = wait_until_done(*task, future, drain || is_borrowing_call(future));
@@ -241,19 +248,28 @@ __attribute__((always_inline)) static inline int wait_for(via_future *future, in
     return status;
 }
 
-static int await_value(via_future *future, int drain, void **result)
+__attribute__((noinline)) static int consume_value(struct via__task *task, via_future *future, void **result)
+{
+    struct via_outcome outcome;
+    int status = consume(task, future, result != NULL, &outcome);
+    if (status == 0 && result)
+        *result = outcome.value;
+    return status;
+}
+
+__attribute__((always_inline)) static inline int await_value_inline(via_future *future, int drain,
+                                                                    void **result)
 {
     struct via__task *task;
     int status = wait_for(future, drain, &task);
     if (status < 0)
         return status;
-    if (is_plain(future))
-        return consume_plain(task, future, result);
-    struct via_outcome outcome;
-    status = consume(task, future, result != NULL, &outcome);
-    if (status == 0 && result)
-        *result = outcome.value;
-    return status;
+    return is_plain(future) ? consume_plain(task, future, result) : consume_value(task, future, result);
+}
+
+static int await_value(via_future *future, int drain, void **result)
+{
+    return await_value_inline(future, drain, result);
 }
 
 static int await_outcome(via_future *future, int drain, struct via_outcome *outcome)
@@ -272,10 +288,7 @@ static int await_outcome(via_future *future, int drain, struct via_outcome *outc
 
 int via_await(via_future *future, void **result)
 {
-    struct via__task *task;
-    if (future && is_plain(future) && via__task_check_here(&task) == 0 && future->loop == task->tasks->loop)
-        return consume_plain(task, future, result);
-    return await_value(future, 0, result);
+    return await_value_inline(future, 0, result);
 }
 
 int via__task_await_end(via_future *future, void **result)

@@ -20,7 +20,7 @@ static void lost(struct via__fiber *fiber);
 
 static const char *name(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
 
-static const struct via__fiber_kind fiber_kind = {run, lost, name};
+const struct via__fiber_kind via__task_fiber_kind = {run, lost, name};
 
 static struct via__task *task_of_fiber(struct via__fiber *fiber)
 {
@@ -94,7 +94,7 @@ static struct via__task *innermost(const struct via__tasks *tasks)
 {
     struct via__fiber *fiber = via__fiber_self.current;
     while (fiber && fiber->stack) {
-        if (fiber->kind == &fiber_kind && task_of_fiber(fiber)->tasks == tasks)
+        if (fiber->kind == &via__task_fiber_kind && task_of_fiber(fiber)->tasks == tasks)
             return task_of_fiber(fiber);
         fiber = fiber->resumer;
     }
@@ -216,7 +216,7 @@ static int prepare(struct via__task *task)
 {
     int status = via__task_interrupted(task);
     if (status == 0)
-        status = via__fiber_init(&task->fiber, &fiber_kind, task->stack_bytes);
+        status = via__fiber_init(&task->fiber, &via__task_fiber_kind, task->stack_bytes);
     if (status < 0)
         return status;
     task->begun = 1;

@@ -126,6 +126,7 @@ struct via__tasks {
 };
 
 extern const struct via__driven_kind via__task_kind;
+extern const struct via__fiber_kind via__task_fiber_kind;
 
 static inline struct via__task *via__task_of(via_future *future)
 {
@@ -196,10 +197,14 @@ struct via__task *via__task_find_here(void);
 
 // Tells whether the code that runs is in a task, and not in a call that the task runs itself: 0 with the
 // task, or VIA_ESTATE.
-static inline int via__task_check_here(struct via__task **task)
+__attribute__((always_inline)) static inline int via__task_check_here(struct via__task **task)
 {
-    struct via__task *current = via__task_current();
-    if (!current || !via__fiber_is_here(&current->fiber))
+    // A fiber with the failure of its own function is in no loop of another one: it is what its task runs.
+    struct via__fiber *fiber = via__fiber_self.current;
+    struct via__task *current = NULL;
+    if (fiber && fiber->kind == &via__task_fiber_kind && via__fiber_is_here(fiber))
+        current = VIA__CONTAINER_OF(fiber, struct via__task, fiber);
+    else
         current = via__task_find_here();
     if (!current)
         return VIA_ESTATE;
