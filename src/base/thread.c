@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include <config.h>
 
+#include <errno.h>
 #include <limits.h>
 #include <sched.h>
 #include <signal.h>
@@ -39,7 +40,7 @@ static int set_cpus(pthread_attr_t *attr, const struct via__thread_attr *wanted)
 }
 #endif
 
-static int init_attr(pthread_attr_t *attr, const struct via__thread_attr *wanted)
+static int set_scheduling(pthread_attr_t *attr, const struct via__thread_attr *wanted)
 {
     struct sched_param normal = {.sched_priority = 0};
     int error = pthread_attr_setschedpolicy(attr, SCHED_OTHER);
@@ -47,21 +48,22 @@ static int init_attr(pthread_attr_t *attr, const struct via__thread_attr *wanted
         error = pthread_attr_setschedparam(attr, &normal);
     if (!error)
         error = pthread_attr_setinheritsched(attr, PTHREAD_EXPLICIT_SCHED);
-    if (!error && wanted->stack_bytes)
-        error = pthread_attr_setstacksize(attr, wanted->stack_bytes);
     return error ? error : set_cpus(attr, wanted);
 }
 
-int via__thread_start(pthread_t *thread, const struct via__thread_attr *wanted, void *(*fn)(void *arg),
-                      void *arg)
+// 0 or an errno.
+static int start(pthread_t *thread, const struct via__thread_attr *wanted, int inherits,
+                 void *(*fn)(void *arg), void *arg)
 {
-    static const struct via__thread_attr plain;
     pthread_attr_t attr;
     sigset_t all, before;
     int error = pthread_attr_init(&attr);
     if (error)
-        return -error;
-    error = init_attr(&attr, wanted ? wanted : &plain);
+        return error;
+    if (wanted->stack_bytes)
+        error = pthread_attr_setstacksize(&attr, wanted->stack_bytes);
+    if (!error && !inherits)
+        error = set_scheduling(&attr, wanted);
     if (!error) {
         sigfillset(&all);
         pthread_sigmask(SIG_SETMASK, &all, &before);
@@ -69,6 +71,19 @@ int via__thread_start(pthread_t *thread, const struct via__thread_attr *wanted, 
         pthread_sigmask(SIG_SETMASK, &before, NULL);
     }
     pthread_attr_destroy(&attr);
+    return error;
+}
+
+int via__thread_start(pthread_t *thread, const struct via__thread_attr *wanted, void *(*fn)(void *arg),
+                      void *arg)
+{
+    static const struct via__thread_attr plain;
+    if (!wanted)
+        wanted = &plain;
+    int error = start(thread, wanted, 0, fn, arg);
+    // A sandbox may forbid to choose CPUs, and the kernel to leave SCHED_IDLE.
+    if (error == EPERM && !wanted->cpus)
+        error = start(thread, wanted, 1, fn, arg);
     return -error;
 }
 

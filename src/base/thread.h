@@ -13,7 +13,8 @@ struct via__thread_attr {
 };
 
 // Starts a thread with every signal blocked, and with the main thread's scheduling and CPUs whatever those of
-// the calling one.  0, or a negative errno: VIA_EAGAIN for want of resources, VIA_EINVAL for a bad attribute.
+// the calling one; where the system does not permit that, with the calling thread's.  0, or a negative errno:
+// VIA_EAGAIN for want of resources, VIA_EINVAL for a bad attribute.
 int via__thread_start(pthread_t *thread, const struct via__thread_attr *attr, void *(*fn)(void *arg),
                       void *arg);
 

