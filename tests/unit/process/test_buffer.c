@@ -42,8 +42,10 @@ TEST(a_buffer_begins_with_zeros_on_a_page)
         char *data = via_buffer_data(buffer);
         ck_assert_ptr_nonnull(data);
         ck_assert_uint_eq((uintptr_t)data % (uintptr_t)sysconf(_SC_PAGESIZE), 0);
-        for (size_t k = 0; k < lengths[i]; k++)
-            ck_assert_int_eq(data[k], 0);
+        size_t zeros = 0; // a check of each would write millions of lines for Check
+        while (zeros < lengths[i] && data[zeros] == 0)
+            zeros++;
+        ck_assert_uint_eq(zeros, lengths[i]);
         memset(data, 1, lengths[i]);
         ck_assert_ptr_null(via_buffer_unref(buffer));
     }
