@@ -43,7 +43,7 @@ ASAN_OPTIONS="allocator_may_return_null=1:detect_leaks=1:detect_stack_use_after_
 UBSAN_OPTIONS="print_stacktrace=1${UBSAN_OPTIONS:+:$UBSAN_OPTIONS}"
 TSAN_OPTIONS="allocator_may_return_null=1:die_after_fork=0:halt_on_error=1:second_deadlock_stack=1${TSAN_OPTIONS:+:$TSAN_OPTIONS}"
 test -f "$suppressions" && TSAN_OPTIONS="$TSAN_OPTIONS:suppressions=$suppressions"
-CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-6}
+CK_TIMEOUT_MULTIPLIER=${CK_TIMEOUT_MULTIPLIER:-3}
 export ASAN_OPTIONS UBSAN_OPTIONS TSAN_OPTIONS CK_TIMEOUT_MULTIPLIER
 
 exec $without_randomisation $make check SCRIPT_TESTS= COVERAGE_TEST=

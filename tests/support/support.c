@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 /* The seconds that one test may take, unless CK_DEFAULT_TIMEOUT says otherwise. */
-#define TEST_TIMEOUT_S 20
-#define NS_PER_S       INT64_C(1000000000)
+#define TEST_TIMEOUT_S 60
+/* The seconds that one wait in it may take: only what will never come is waited for so long. */
+#define BOUND_S  30
+#define NS_PER_S INT64_C(1000000000)
 
 /* Whoever starts a program may have closed them; what is opened later must not take their numbers. */
 static void open_standard_descriptors(void)
@@ -63,7 +65,7 @@ int64_t via_test_bound_ns(void)
     const char *text = getenv("CK_TIMEOUT_MULTIPLIER");
     int64_t factor = text ? strtol(text, NULL, 10) : 1;
 
-    return (factor > 0 ? factor : 1) * 10 * NS_PER_S;
+    return (factor > 0 ? factor : 1) * BOUND_S * NS_PER_S;
 }
 
 int via_test_under_valgrind(void)

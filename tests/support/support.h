@@ -19,7 +19,7 @@
  * A test's name is the rule it shows.  The suite is named after the layer and the module.  A test that is not
  * in TEST_MAIN's list is an unused static, which the compiler reports, so none is forgotten.
  *
- * Each test runs in its own process, for at most 20 s (CK_TIMEOUT_MULTIPLIER scales this and every bound
+ * Each test runs in its own process, for at most 60 s (CK_TIMEOUT_MULTIPLIER scales this and every bound
  * below).  When its body has returned, the test fails if it left behind open descriptors, threads, or memory
  * that was allocated by the test or by Viaduct.  Memory that libevent and the C library keep for themselves
  * is not counted.  Under a sanitizer LeakSanitizer counts memory instead.
@@ -78,7 +78,7 @@ int via_test_descriptors(void);
 /* Waits (bounded) until the process has exactly `count` threads, and fails the test otherwise. */
 void via_test_await_threads(int count);
 
-/* The bound of every wait below, in nanoseconds: 10 s times CK_TIMEOUT_MULTIPLIER. */
+/* The bound of every wait below, in nanoseconds: 30 s times CK_TIMEOUT_MULTIPLIER. */
 int64_t via_test_bound_ns(void);
 /* Tells whether the program runs under valgrind, which has an address space and forked children of its own.
  */

@@ -40,7 +40,7 @@ static inline void close_executor(via_executor *executor)
 /* A deadline that passes in the test, but not before the call is submitted, however slow the machine. */
 static inline int64_t deadline_soon_ns(void)
 {
-    return via_now_ns() + via_test_bound_ns() / 200;
+    return via_now_ns() + via_test_bound_ns() / 600;
 }
 
 static inline via_cfuture *submit_call(via_executor *executor, const struct via_call *call)
