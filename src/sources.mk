@@ -73,6 +73,7 @@ libviaduct_coro_la_SOURCES = \
   src/coro/context.c \
   src/coro/context.h \
   src/coro/coro.c \
+  src/coro/ends.h \
   src/coro/fiber.c \
   src/coro/fiber.h \
   src/coro/guard.c \
@@ -249,6 +250,8 @@ libviaduct_task_la_SOURCES = \
   src/task/portal.c \
   src/task/run.c \
   src/task/run.h \
+  src/task/section.c \
+  src/task/section.h \
   src/task/sigint.c \
   src/task/sigint.h \
   src/task/sleep.c \

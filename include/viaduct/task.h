@@ -57,9 +57,9 @@ struct via_task_options {
 };
 
 /** A section of a task: a shield, or a time limit (timeout.h).  It lives in the function that opens it, which
- * ends it before it returns; that one was left open is reported when the task has returned.  One that is open
- * while a coroutine has yielded is the task's all the same, and ends in the order of all others.  Its fields
- * are the library's. */
+ * ends it before it returns; that one was left open is reported when the task, or coroutine, has returned.
+ * One that is open while a coroutine has yielded is the task's all the same, and ends in the order of all
+ * others.  Its fields are the library's. */
 struct via_scope {
     struct via_scope *outer; /**< the section around it */
     via_future *task;        /**< whose section it is; NULL when it is closed */
@@ -336,7 +336,8 @@ VIA_PUBLIC const char *via_task_cancel_reason(const via_future *task);
  * - Origin: trio `CancelScope(shield=True)`.
  *
  * @param scope the section.
- * @return 0; VIA_ESTATE outside of a task, and for a section that is open; VIA_EINVAL.
+ * @return 0; VIA_ESTATE outside of a task, and for a section that is open; VIA_ENOMEM in a coroutine that the
+ *         task steps; VIA_EINVAL.
  */
 VIA_PUBLIC int via_shield_begin(struct via_scope *scope);
 

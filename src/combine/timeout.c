@@ -5,16 +5,19 @@
 #include <viaduct/timeout.h>
 
 #include "base/clock.h"
-#include "task/task.h"
+#include "task/section.h"
 
 static int begin(int64_t when_ns, struct via__task *task, struct via_scope *scope)
 {
     if (via__scope_is_open(task, scope))
         return VIA_ESTATE;
     via__scope_open(task, scope, VIA__SCOPE_TIMEOUT, when_ns);
+    int status = via__section_keep(task, scope);
+    if (status < 0)
+        return status;
     // One that is over is seen by the awaits without a timer.
     int is_over = task->deadline_ns <= via_loop_time_ns(task->tasks->loop);
-    int status = is_over ? 0 : via__task_arm(task, task->deadline_ns);
+    status = is_over ? 0 : via__task_arm(task, task->deadline_ns);
     if (status < 0)
         via__scope_close(task, scope);
     return status;

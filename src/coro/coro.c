@@ -9,6 +9,7 @@
 #include <viaduct/error.h>
 
 #include "base/log.h"
+#include "coro/ends.h"
 #include "coro/fiber.h"
 
 // How many yields of a coroutine that is being closed are refused before it is taken to be deaf.
@@ -23,8 +24,10 @@ struct via_coro {
     void *passing; // on its way out of a yield, or into one
     int thrown;    // what the yield is to return
     int closing;
+    int has_returned;
     int refused; // yields that failed since it is being closed
     int taken;
+    struct via__coro_end *ends;
     int status, code; // when it is done
     void *result;
     char name[];
@@ -82,10 +85,22 @@ static void run(struct via__fiber *fiber)
 {
     via_coro *coro = coro_of(fiber);
     note_return(coro, coro->fn(coro->arg, &coro->result));
+    coro->has_returned = 1;
+}
+
+static void tell_ends(via_coro *coro)
+{
+    struct via__coro_end *end;
+    while ((end = coro->ends)) {
+        coro->ends = end->next;
+        end->fn(end, coro->has_returned);
+    }
 }
 
 static void clean_up(via_coro *coro)
 {
+    if (coro->ends)
+        tell_ends(coro);
     if (coro->status != 0)
         drop_result(coro);
     if (coro->status != VIA_EFAILED)
@@ -136,6 +151,8 @@ static int make(via_coro_fn fn, void *arg, const struct via_coro_options *option
     made->destroy_result = options->destroy_result;
     made->passing = made->result = NULL;
     made->thrown = made->closing = made->refused = made->taken = made->status = made->code = 0;
+    made->ends = NULL;
+    made->has_returned = 0;
     *coro = made;
     return 0;
 }
@@ -267,6 +284,12 @@ static via_coro *running(void)
         return NULL;
     struct via__fiber *fiber = via__fiber_self.current;
     return fiber && fiber->kind == &via__coro_kind ? coro_of(fiber) : NULL;
+}
+
+struct via__coro_end **via__coro_ends(void)
+{
+    via_coro *coro = running();
+    return coro ? &coro->ends : NULL;
 }
 
 via_coro *via_coro_current(void)

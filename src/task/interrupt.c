@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "task/task.h"
+#include "task/section.h"
 
 // The earliest of the open scopes up to the next shield.
 static int64_t earliest(const struct via__task *task)
@@ -166,8 +166,21 @@ void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__
     task->masked = task->cancelling;
 }
 
+// A shield is gone; `masked` requests are not seen outside of it.
+static void unmask(struct via__task *task, uint32_t masked)
+{
+    if (task->shields) {
+        task->masked = masked + task->unmasked;
+    } else {
+        task->masked = 0;
+        task->unmasked = 0;
+    }
+}
+
 void via__scope_close(struct via__task *task, struct via_scope *scope)
 {
+    if (task->sections)
+        via__section_drop(task, scope);
     task->scopes = scope->outer;
     task->deadline_ns = earliest(task);
     scope->task = NULL;
@@ -175,12 +188,20 @@ void via__scope_close(struct via__task *task, struct via_scope *scope)
     if (scope->kind != VIA__SCOPE_SHIELD)
         return;
     task->shields--;
-    if (task->shields) {
-        task->masked = scope->masked + task->unmasked;
-    } else {
-        task->masked = 0;
-        task->unmasked = 0;
-    }
+    unmask(task, scope->masked);
+}
+
+void via__scope_lost(struct via__task *task, int kind, uint32_t masked, struct via_scope *inner_shield)
+{
+    task->deadline_ns = earliest(task);
+    task->limits -= kind == VIA__SCOPE_TIMEOUT;
+    if (kind != VIA__SCOPE_SHIELD)
+        return;
+    task->shields--;
+    if (inner_shield)
+        inner_shield->masked = masked;
+    else
+        unmask(task, masked);
 }
 
 int via__scope_set_when(struct via_scope *scope, int64_t when_ns)
@@ -270,7 +291,7 @@ int via_shield_begin(struct via_scope *scope)
     if (via__scope_is_open(task, scope))
         return VIA_ESTATE;
     via__scope_open(task, scope, VIA__SCOPE_SHIELD, VIA_FOREVER);
-    return 0;
+    return via__section_keep(task, scope);
 }
 
 int via_shield_end(struct via_scope *scope)

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "task/task.h"
+#include "task/section.h"
 
 #define REFUSALS 1000
 
@@ -49,6 +49,8 @@ static void report_scopes(uint32_t limits, uint32_t shields, struct via__task *t
 // What it has left open is in functions that have returned.
 static void leave_scopes(struct via__task *task)
 {
+    if (task->sections)
+        via__sections_forget(task);
     task->scopes = NULL;
     task->limits = 0;
     task->deadline_ns = VIA_FOREVER;

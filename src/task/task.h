@@ -42,6 +42,7 @@
 #include "loop/timer.h"
 
 struct via__task;
+struct via__section;
 
 // What a suspended task waits for; on its stack.
 struct via__wait {
@@ -80,7 +81,8 @@ struct via__task {
     struct via__timer timer;
     struct via__tasks *tasks;
     struct via__wait *waiting;
-    struct via_scope *scopes; // open ones, from the innermost out
+    struct via_scope *scopes;      // open ones, from the innermost out
+    struct via__section *sections; // those among them that lie in generators
     int64_t deadline_ns;
     via_task_fn fn;
     void *arg;
@@ -259,6 +261,10 @@ int via__scope_is_open(const struct via__task *task, const struct via_scope *sco
 void via__scope_open(struct via__task *task, struct via_scope *scope, enum via__scope_kind kind,
                      int64_t when_ns);
 void via__scope_close(struct via__task *task, struct via_scope *scope);
+
+// One that cannot be touched was taken out of the list; `inner_shield` is the shield next to it in the list
+// that was opened later, or NULL.
+void via__scope_lost(struct via__task *task, int kind, uint32_t masked, struct via_scope *inner_shield);
 
 // Changes when awaits inside begin to fail.  0 or VIA_ENOMEM.
 int via__scope_set_when(struct via_scope *scope, int64_t when_ns);
