@@ -171,7 +171,7 @@ VIA_PUBLIC via_loop *via_runner_loop(const via_runner *runner);
  * - Threads: the runner's, while it runs no loop.
  * - Blocks: until every task has ended, and until the calls on the default executor have returned or the time
  *   for that is over.  A task that waits for a function which uses its argument is waited for as long as that
- *   function takes.
+ *   function takes; so is one that takes its request to stop back, which is reported after some seconds.
  * - Cancel: SIGINT.
  * - Origin: asyncio `Runner.close`.
  *

@@ -6,6 +6,9 @@
  * round; then the calls of the default executor.  Each is waited for by running the loop.  What cannot be
  * waited for - a task that does not heed, one that nothing can bring to its end, the rest when SIGINT has
  * come too often - is left to the closing of the loop, which ends every task at once (close.c).
+ *
+ * A task that takes its request back and goes on is waited for, however long that is; but it is looked at
+ * from time to time, and reported.
  */
 #include <config.h>
 
@@ -15,7 +18,8 @@
 
 #include "task/run.h"
 
-#define ROUNDS 100
+#define ROUNDS  100
+#define LOOK_NS (2 * VIA_S)
 
 struct leftovers {
     via_future **tasks;
@@ -30,6 +34,103 @@ char *via__tasks_describe_all(via_loop *loop)
         (void)via_tasks_describe(loop, (size_t)bytes + 1, text);
     return text;
 }
+
+// Takes a reference on each task there is.  0 or VIA_ENOMEM.
+static int list_all(via_loop *loop, struct leftovers *left)
+{
+    int count = via_all_tasks(loop, NULL, 0);
+    left->tasks = count > 0 ? malloc((size_t)count * sizeof *left->tasks) : NULL;
+    left->count = left->tasks ? (size_t)count : 0;
+    if (count > 0 && !left->tasks)
+        return VIA_ENOMEM;
+    (void)via_all_tasks(loop, left->tasks, left->count);
+    for (size_t i = 0; i < left->count; i++)
+        via_future_ref(left->tasks[i]);
+    return 0;
+}
+
+// ---- tasks that take their requests back ----
+
+static void look(via_loop *loop, struct via__ready *node);
+static void drop_look(via_loop *loop, struct via__ready *node);
+static const struct via__ready_kind look_kind = {.run = look, .drop = drop_look};
+
+static void look_later(struct via__tasks *tasks)
+{
+    struct via__patience *patience = tasks->patience;
+    if (!patience || patience->is_set || tasks->closing)
+        return;
+    patience->timer.ready.kind = &look_kind;
+    // Without memory nothing is reported.
+    patience->is_set =
+        via__timer_set(tasks->loop, &patience->timer, via_loop_time_ns(tasks->loop) + LOOK_NS) == 0;
+}
+
+void via__task_stays(struct via__task *task)
+{
+    task->stays = 1;
+    look_later(task->tasks);
+}
+
+static void report_stay(const struct via__task *task, via_future *future)
+{
+    struct via_exception exception = {.message = "a task has taken its request to stop back and goes on, "
+                                                 "while the end of the run waits for it",
+                                      .loop = future->loop,
+                                      .future = future,
+                                      .function = (void *)(uintptr_t)task->fn};
+    (void)via_loop_call_exception_handler(future->loop, &exception);
+}
+
+// One that only cleans up has the time from one look to the next.
+static void look_at(via_future *future)
+{
+    struct via__task *task = via__task_of(future);
+    if (future->state != VIA_PENDING || !task->stays || task->stays > 2)
+        return;
+    task->stays = task->cancelling ? 0 : task->stays + 1;
+    if (task->stays == 2)
+        look_later(task->tasks);
+    else if (task->stays)
+        report_stay(task, future);
+}
+
+static void look(via_loop *loop, struct via__ready *node)
+{
+    struct leftovers left;
+    VIA__CONTAINER_OF(node, struct via__patience, timer.ready)->is_set = 0;
+    if (list_all(loop, &left) < 0)
+        return;
+    for (size_t i = 0; i < left.count; i++) {
+        look_at(left.tasks[i]);
+        via_future_unref(left.tasks[i]);
+    }
+    free(left.tasks);
+}
+
+static void drop_look(via_loop *loop, struct via__ready *node)
+{
+    (void)loop;
+    VIA__CONTAINER_OF(node, struct via__patience, timer.ready)->is_set = 0;
+}
+
+void via__runner_begin_ending(via_runner *runner)
+{
+    struct via__tasks *tasks = runner->loop->tasks;
+    tasks->ending = 1;
+    tasks->patience = &runner->patience;
+}
+
+void via__runner_stop_ending(via_runner *runner)
+{
+    struct via__tasks *tasks = runner->loop->tasks;
+    tasks->ending = 0;
+    tasks->patience = NULL;
+    if (runner->patience.is_set && via__timer_unset(runner->loop, &runner->patience.timer))
+        runner->patience.is_set = 0;
+}
+
+// ---- waiting ----
 
 static int is_deaf(const via_future *future)
 {
@@ -49,20 +150,6 @@ int via__runner_wait(via_runner *runner, via_future *future)
             status = 0; // by SIGINT, a deaf task, or code of the program, which does not matter here
     }
     return status;
-}
-
-// Takes a reference on each task there is.  0 or VIA_ENOMEM.
-static int list_all(via_loop *loop, struct leftovers *left)
-{
-    int count = via_all_tasks(loop, NULL, 0);
-    left->tasks = count > 0 ? malloc((size_t)count * sizeof *left->tasks) : NULL;
-    left->count = left->tasks ? (size_t)count : 0;
-    if (count > 0 && !left->tasks)
-        return VIA_ENOMEM;
-    (void)via_all_tasks(loop, left->tasks, left->count);
-    for (size_t i = 0; i < left->count; i++)
-        via_future_ref(left->tasks[i]);
-    return 0;
 }
 
 // What is cancelled may run code of the program: all of them have references.
@@ -184,9 +271,8 @@ static int shut_executor_down(via_runner *runner)
 int via__runner_finish(via_runner *runner)
 {
     struct leftovers left = {.tasks = NULL};
-    struct via__tasks *tasks = runner->loop->tasks;
-    if (tasks)
-        tasks->ending = 1;
+    if (runner->loop->tasks)
+        via__runner_begin_ending(runner);
     int status = end_tasks(runner, &left);
     int shut = shut_executor_down(runner);
     (void)via_loop_close(runner->loop);

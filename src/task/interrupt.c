@@ -265,6 +265,8 @@ int via_task_uncancel(via_future *future)
     if (!task->cancelling) {
         free(task->reason);
         task->reason = NULL;
+        if (task->tasks->ending)
+            via__task_stays(task);
     }
     return (int)task->cancelling;
 }

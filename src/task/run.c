@@ -129,13 +129,12 @@ static void report_deadlock(via_runner *runner)
 // The loop does not run any more, but the main task has not ended.
 static void end_main(via_runner *runner)
 {
-    struct via__tasks *tasks = runner->loop->tasks;
-    tasks->ending = 1;
+    via__runner_begin_ending(runner);
     (void)via_task_cancel(runner->main, "the run has ended");
     if (via__runner_wait(runner, runner->main) < 0)
         (void)via_loop_close(runner->loop);
     else
-        tasks->ending = 0;
+        via__runner_stop_ending(runner);
 }
 
 // What the run comes to.  A main task that succeeded in spite of what has happened did succeed.

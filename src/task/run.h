@@ -24,7 +24,12 @@ struct via_runner {
     char *name;
     size_t stack_bytes;
     int64_t executor_timeout_ns;
+    struct via__patience patience;
 };
+
+// From now on the runner waits for tasks that were cancelled; and not any more.
+void via__runner_begin_ending(via_runner *runner);
+void via__runner_stop_ending(via_runner *runner);
 
 // The lines of via_tasks_describe(), to be freed; NULL if memory ran out.
 char *via__tasks_describe_all(via_loop *loop);

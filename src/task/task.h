@@ -104,8 +104,15 @@ struct via__task {
     unsigned char begun;
     unsigned char keeps_locals; // it does not release them when it is done
     unsigned char deaf;         // it does not heed that it was cancelled: see `ending`
-    unsigned char poked;        // its wait is being cut short
-    unsigned char armed;        // the timer is set, or due and in the ready queue, where it has a reference
+    unsigned char stays; // it has taken the request back, and so many looks have found it since, plus 1
+    unsigned char poked; // its wait is being cut short
+    unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
+};
+
+// Of who waits for the ends of cancelled tasks.
+struct via__patience {
+    struct via__timer timer; // it looks at those that have taken the request back
+    int is_set;              // or due
 };
 
 // A loop's.
@@ -124,7 +131,8 @@ struct via__tasks {
     int abandoned;         // none of them runs any more, nor is anything of theirs called
     struct via__list lost; // groups without their tasks, which go with their children
     int ending;            // a runner waits for cancelled tasks; one that turns out to be deaf stops the loop
-    void *stopping;        // of the groups: see there
+    struct via__patience *patience; // the runner's, meanwhile
+    void *stopping;                 // of the groups: see there
 };
 
 extern const struct via__driven_kind via__task_kind;
@@ -330,6 +338,11 @@ void via__task_keep(struct via__task *task, via_future *future);
 // As via_await(); but it waits for the end of what it has cancelled also when the task was interrupted
 // before.
 int via__task_await_end(via_future *future, void **result);
+
+// finish.c
+
+// While a runner waits for cancelled tasks one of them has taken its request back.
+void via__task_stays(struct via__task *task);
 
 // close.c
 void via__tasks_close(via_loop *loop, struct via__loop_closer *closer);
