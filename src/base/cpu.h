@@ -3,6 +3,9 @@
 #ifndef VIADUCT_BASE_CPU_H
 #define VIADUCT_BASE_CPU_H
 
+#include <stddef.h>
+#include <string.h>
+
 // Tells the processor that this thread spins, so that its sibling gets the core's resources.
 static inline void via__cpu_relax(void)
 {
@@ -30,6 +33,17 @@ static inline void via__cpu_fetch_to_write(const void *address)
 #else
     __builtin_prefetch(address, 1);
 #endif
+}
+
+// Clears an object of some cache lines.  Line by line: of all the bytes at once compilers make one string
+// instruction, which takes longer to start than the rest.
+static inline void via__cpu_clear(void *object, size_t bytes)
+{
+    const size_t line = 64;
+    char *at = object, *end = at + bytes / line * line;
+    for (; at < end; at += line)
+        memset(at, 0, line);
+    memset(at, 0, bytes % line);
 }
 
 #endif

@@ -164,13 +164,13 @@ static void end_slowly(via_future *future)
         via__bridge_die(bridge);
 }
 
-// What most futures come to: one that was read, has no parts, lies in a slab, and has nobody else who knows
-// of it.  A bridge is closed while its loop is closing.
+// What most futures come to: one that was read, lies in a slab, and has nobody else who knows of it.  A
+// bridge is closed while its loop is closing.
 void via__future_end(via_future *future)
 {
     via_cfuture *cf = future->cf;
     via_loop *loop = future->loop;
-    if (future->state != VIA_FINISHED || !future->looked || future->more || loop->closing || cf->extra ||
+    if (future->state != VIA_FINISHED || !future->looked || future->more || loop->closing ||
         (via__cf_state(cf) & (VIA__SLAB | VIA__WATCHED)) != VIA__SLAB || !via__cf_is_last_ref(cf) ||
         future->sort == VIA__SORT_WRAP) {
         end_slowly(future);
@@ -179,6 +179,8 @@ void via__future_end(via_future *future)
     if (future->sort == VIA__SORT_DRIVEN && via__driven_of(future)->kind->fini)
         via__driven_of(future)->kind->fini(future);
     via__future_bridge(future)->futures--;
+    if (cf->extra)
+        via__cf_fini_parts(cf);
     via__slab_free(cf);
 }
 

@@ -9,6 +9,7 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/fork.h"
 #include "base/locals.h"
 #include "base/lock.h"
@@ -127,7 +128,7 @@ static int new_extra(via_cfuture *cf, via_executor *executor, const struct via_c
     struct via__call_extra *extra = malloc(sizeof *extra + executor->kind->apart_bytes + behind);
     if (!extra)
         return VIA_ENOMEM;
-    memset(extra, 0, sizeof *extra);
+    via__cpu_clear(extra, sizeof *extra);
     copy_options(extra, call);
     int wants_control = call->deadline_ns || call->cancel || call->flags & VIA_CALL_INTERRUPTIBLE;
     extra->control = wants_control ? new_control(cf, call) : NULL;

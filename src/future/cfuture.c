@@ -54,9 +54,12 @@ void via__cf_fini_parts(via_cfuture *cf)
         return;
     if ((state & VIA__STATE_MASK) == VIA_FINISHED && !(state & VIA__TAKEN) && extra->destroy && cf->value)
         destroy_value(extra->destroy, cf->value);
-    free(extra->message);
-    free(extra->process);
-    free(extra->more);
+    // Most have none of these.
+    if (extra->message || extra->process || extra->more) {
+        free(extra->message);
+        free(extra->process);
+        free(extra->more);
+    }
     free(extra);
 }
 
