@@ -69,6 +69,12 @@ void via__channel_flush(struct via__channel *channel)
     channel->kind->flush(channel);
 }
 
+void via__channel_show(struct via__channel *channel)
+{
+    if (channel->kind->show)
+        channel->kind->show(channel);
+}
+
 int via__channel_take(struct via__channel *channel, uint64_t number, struct via__answer *answer)
 {
     return channel->kind->take(channel, number, answer);

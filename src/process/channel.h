@@ -133,6 +133,10 @@ uint32_t via__channel_push(struct via__channel *channel);
 // take goes with a later flush.
 void via__channel_flush(struct via__channel *channel);
 
+// Shows the same where that costs nothing, and wakes nobody: a flush has to follow soon, also if nothing more
+// is pushed.
+void via__channel_show(struct via__channel *channel);
+
 // The next answer, copied and checked but for `out`'s meaning: 1; 0 if none has come; VIA_ECORRUPT;
 // VIA_ESHUTDOWN if the worker's end is gone and all that it had sent was taken, which shared memory does not
 // tell: there 0 after the worker's death means the same.  `number` is that of the oldest pending order.  Of
@@ -176,6 +180,9 @@ int via__port_open(int transport, const int *fds, int count, int64_t linger_ns, 
 // The next order, which stays good until it is answered; blocks.  NULL if the program's end is gone; of the
 // two, shared memory tells only of via__channel_free(), not of the program's death.
 const struct via__order *via__port_next(struct via__port *port);
+
+// Whether the last next() waited, or did something else, so that time has passed since the answer before.
+int via__port_has_paused(const struct via__port *port);
 
 // Tells the program that the order is about to run: 1; 0 if it was cancelled, and must not.  On a socket the
 // program was told by then, when the order was there and was not cancelled.

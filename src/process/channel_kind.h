@@ -13,6 +13,7 @@ struct via__channel_kind {
     struct via__order *(*slot)(struct via__channel *channel); // of the next order
     void (*push)(struct via__channel *channel);
     void (*flush)(struct via__channel *channel);
+    void (*show)(struct via__channel *channel); // NULL: orders are shown by flush() only
     int (*take)(struct via__channel *channel, uint64_t number, struct via__answer *answer);
     int (*has_answer)(const struct via__channel *channel);
     int (*arm)(struct via__channel *channel);

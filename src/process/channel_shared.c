@@ -53,6 +53,7 @@ struct shared_channel {
     uint32_t arm;
     uint32_t woken; // the generation of B's that was woken last
     uint32_t tail;  // B's, as seen and checked last
+    int owes_wake;  // orders were shown without a look whether the worker sleeps
     uint8_t cancelled[VIA__CHANNEL_SLOTS];
 };
 
@@ -210,20 +211,34 @@ static void push(struct via__channel *channel)
 static void flush(struct via__channel *channel)
 {
     struct shared_channel *shared = shared_of(channel);
-    if (channel->shown == channel->pushed)
+    if (channel->shown == channel->pushed && !shared->owes_wake)
         return;
     channel->shown = channel->pushed;
+    shared->owes_wake = 0;
     // seq_cst: releases the orders to next_order() in port_shared.c, and comes before the look at the
-    // generation.
+    // generation.  What show() has stored is stored once more, for the latter.
     atomic_store_explicit(&shared->orders->tail, channel->pushed, memory_order_seq_cst);
     wake_worker(shared);
 }
 
+static void show(struct via__channel *channel)
+{
+    struct shared_channel *shared = shared_of(channel);
+    if (channel->shown == channel->pushed)
+        return;
+    channel->shown = channel->pushed;
+    shared->owes_wake = 1;
+    // Release: of the orders, to next_order() in port_shared.c.  A worker that has looked before, and sleeps,
+    // is woken by the flush() that follows.
+    atomic_store_explicit(&shared->orders->tail, channel->pushed, memory_order_release);
+}
+
 // Copies words of B, each read once.
-static void copy_in(void *to, const void *from, size_t bytes)
+static inline void copy_in(void *to, const void *from, size_t bytes)
 {
     typedef uint64_t word_of_any __attribute__((may_alias));
     const word_of_any *at = from;
+#pragma GCC unroll 8
     for (size_t done = 0; done < bytes; done += sizeof(uint64_t)) {
         // Relaxed: the acquire in look_for_answers() orders it all; what a rogue worker writes has no order.
         uint64_t word = __atomic_load_n(at++, __ATOMIC_RELAXED);
@@ -325,6 +340,7 @@ static const struct via__channel_kind shared_kind = {.start_at = start_at,
                                                      .slot = next_slot,
                                                      .push = push,
                                                      .flush = flush,
+                                                     .show = show,
                                                      .take = take,
                                                      .has_answer = has_answer,
                                                      .arm = arm,

@@ -18,16 +18,14 @@
 // Every so many calls the oldest of the lowest priority is taken, so that none starves.
 #define FAIR_TURN 16
 
-struct via__function_record *via__process_function(struct via__process_pool *pool, uint32_t number)
+struct via__function_record *via__process_new_function(struct via__process_pool *pool, uint32_t number)
 {
-    if (number < pool->function_count)
-        return &pool->functions[number];
     size_t count = pool->function_count ? pool->function_count * 2 : 16;
     while (count <= number)
         count *= 2;
     struct via__function_record *more = realloc(pool->functions, count * sizeof *more);
     if (!more)
-        return NULL; // then it stays unknown
+        return NULL;
     memset(more + pool->function_count, 0, (count - pool->function_count) * sizeof *more);
     pool->functions = more;
     pool->function_count = count;
@@ -46,9 +44,10 @@ static uint32_t earned_depth(const struct via__process_pool *pool, const struct 
 }
 
 // How many calls of this one's function a worker may have at once, with it.
-static uint32_t depth_of(struct via__process_pool *pool, const struct via__pcall *call)
+static uint32_t depth_of(struct via__process_pool *pool, const struct via__pcall *call, int64_t *mean_ns)
 {
     const struct via__function_record *record = via__process_function(pool, call->function);
+    *mean_ns = record ? record->mean_ns : 0;
     return record && call->bounces < VIA__PROCESS_BOUNCES ? earned_depth(pool, record) : 1;
 }
 
@@ -82,16 +81,18 @@ static struct via__process_worker *find_busy(struct via__process_pool *pool, uin
     return best;
 }
 
-static struct via__process_worker *choose(struct via__process_pool *pool, const struct via__pcall *call)
+// The worker for a call that is to be given, or NULL.
+static struct via__process_worker *choose(struct via__process_pool *pool, struct via__pcall *call)
 {
     struct via__list *first = pool->idle_workers.next;
     struct via__process_worker *idle =
         first == &pool->idle_workers ? NULL : VIA__CONTAINER_OF(first, struct via__process_worker, link);
-    uint32_t depth = depth_of(pool, call);
+    int64_t mean_ns;
+    uint32_t depth = depth_of(pool, call, &mean_ns);
+    call->is_alone = depth == 1;
     if (depth == 1)
         return idle;
     struct via__process_worker *busy = find_busy(pool, depth);
-    int64_t mean_ns = via__process_function(pool, call->function)->mean_ns;
     int is_worth_it = idle && (!busy || (via__worker_pending(busy) + 1) * mean_ns >= WAKE_NS);
     return is_worth_it ? idle : busy;
 }
@@ -169,7 +170,6 @@ static void give(struct via__process_worker *worker, struct via__pcall *call)
 {
     struct via__process_pool *pool = worker->pool;
     struct via__order *order = via__channel_next_order(worker->channel);
-    uint32_t depth = depth_of(pool, call);
     int was_idle = via__worker_pending(worker) == 0;
     make_busy(worker);
     order->number = next_number(pool);
@@ -179,9 +179,8 @@ static void give(struct via__process_worker *worker, struct via__pcall *call)
         via__channel_knock(worker->channel);
     call->state = VIA__PCALL_GIVEN;
     call->worker = worker;
-    call->is_alone = depth == 1;
     call->is_called_back = 0;
-    worker->alone += depth == 1;
+    worker->alone += (uint32_t)call->is_alone;
     pool->given++;
     enter_window(worker, call, order->number);
     if (was_idle)
@@ -236,20 +235,47 @@ static int wants_more(const struct via__process_pool *pool)
            (!pool->stopping && pool->live < (size_t)pool->options.min_workers);
 }
 
-void via__process_feed(struct via__process_pool *pool)
+// Gives what it can; `hand_on` shows each worker what it was given.
+static inline void feed(struct via__process_pool *pool, void (*hand_on)(struct via__channel *channel))
 {
     struct via__process_worker *last = NULL;
     struct via__pcall *call;
     while ((call = next_call(pool)) != NULL) {
         struct via__process_worker *worker = choose(pool, call);
         if (worker != last && last)
-            via__channel_flush(last->channel);
+            hand_on(last->channel);
         last = worker;
         if (!worker || !move_one(pool, call, worker))
             break;
     }
     if (last)
-        via__channel_flush(last->channel);
+        hand_on(last->channel);
+    while (wants_more(pool) && via__process_bear(pool) == 0)
+        ;
+}
+
+static void flush_all(struct via__process_pool *pool)
+{
+    pool->has_unflushed = 0;
+    for (struct via__list *at = pool->busy_workers.next; at != &pool->busy_workers; at = at->next)
+        via__channel_flush(VIA__CONTAINER_OF(at, struct via__process_worker, link)->channel);
+}
+
+void via__process_feed(struct via__process_pool *pool)
+{
+    feed(pool, via__channel_flush);
+    if (pool->has_unflushed)
+        flush_all(pool);
+}
+
+void via__process_feed_quietly(struct via__process_pool *pool)
+{
+    pool->has_unflushed = 1;
+    feed(pool, via__channel_show);
+}
+
+void via__process_feed_behind(struct via__process_pool *pool)
+{
     while (wants_more(pool) && via__process_bear(pool) == 0)
         ;
 }

@@ -16,32 +16,17 @@
 
 #include "process/layout.h"
 
-#define STEP UINT64_C(0x9e3779b97f4a7c16) // twice an odd number, so that what it is added to stays odd
+#define STEP       UINT64_C(0x9e3779b97f4a7c16) // twice an odd number, so that what it is added to stays odd
+#define HEAD_WORDS ((int)((VIA__ANSWER_HEAD - offsetof(struct via__answer, status)) / sizeof(uint64_t)))
 
 uint64_t via__order_used(const struct via__order *order)
 {
     return order->flags & VIA__ORDER_IN_BUFFER ? 0 : order->in_bytes;
 }
 
-// The text, or the answer itself.
-static uint64_t content_bytes(const struct via__answer *answer)
-{
-    if (answer->flags & (VIA__ANSWER_MESSAGE | VIA__ANSWER_NOT_FOUND))
-        return answer->message_bytes;
-    return answer->flags & (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_REFUSED) ? 0 : answer->out_bytes;
-}
-
-uint64_t via__answer_used(const struct via__answer *answer)
-{
-    uint64_t bytes = content_bytes(answer);
-    if (bytes > VIA__ANSWER_INLINE)
-        return UINT64_MAX;
-    return answer->flags & VIA__ANSWER_MEASURED ? bytes + sizeof(struct via__usage) : bytes;
-}
-
 void *via__answer_usage(struct via__answer *answer)
 {
-    return answer->out + content_bytes(answer);
+    return answer->out + via__answer_content(answer);
 }
 
 static inline uint64_t product(const unsigned char *at, size_t bytes, uint64_t factor)
@@ -54,8 +39,13 @@ static inline uint64_t product(const unsigned char *at, size_t bytes, uint64_t f
 uint64_t via__answer_sum(const struct via__answer *answer)
 {
     const unsigned char *at = (const unsigned char *)&answer->status;
-    size_t left = VIA__ANSWER_HEAD - offsetof(struct via__answer, status) + via__answer_used(answer);
+    size_t left = via__answer_used(answer);
     uint64_t factor = answer->number | 1, sum = answer->number;
+#pragma GCC unroll 8
+    for (int i = 0; i < HEAD_WORDS; i++, at += sizeof(uint64_t)) {
+        sum += product(at, sizeof(uint64_t), factor);
+        factor += STEP;
+    }
     for (; left >= sizeof(uint64_t); left -= sizeof(uint64_t), at += sizeof(uint64_t)) {
         sum += product(at, sizeof(uint64_t), factor);
         factor += STEP;

@@ -98,9 +98,23 @@ _Static_assert(sizeof(struct via__frame) == 8, "frames begin with eight bytes");
 // How much of `in` is used; more than VIA__ORDER_INLINE is an error of the caller's.
 uint64_t via__order_used(const struct via__order *order);
 
+// The length of the text, or of the answer itself, in `out`.
+static inline uint64_t via__answer_content(const struct via__answer *answer)
+{
+    if (answer->flags & (VIA__ANSWER_MESSAGE | VIA__ANSWER_NOT_FOUND))
+        return answer->message_bytes;
+    return answer->flags & (VIA__ANSWER_OUT_BUFFER | VIA__ANSWER_REFUSED) ? 0 : answer->out_bytes;
+}
+
 // How much of `out` is used, which is more than there is if the answer is impossible: a text if there is one,
 // else the bytes of the answer if they are in the slot; and the usage, if that is there.
-uint64_t via__answer_used(const struct via__answer *answer);
+static inline uint64_t via__answer_used(const struct via__answer *answer)
+{
+    uint64_t bytes = via__answer_content(answer);
+    if (bytes > VIA__ANSWER_INLINE)
+        return UINT64_MAX;
+    return answer->flags & VIA__ANSWER_MEASURED ? bytes + sizeof(struct via__usage) : bytes;
+}
 
 // The checksum, of an answer whose used part fits.
 uint64_t via__answer_sum(const struct via__answer *answer);

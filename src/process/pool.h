@@ -207,6 +207,7 @@ struct via__process_pool {
     unsigned turn;
     size_t blocked_submitters;
     struct via__pcall *done, **done_end;
+    size_t done_count;
     size_t completing; // calls in the hands of those who complete them
 
     struct via__zygote zygote, leaving; // the latter in the hands of the nurse while `has_leaving`
@@ -222,6 +223,7 @@ struct via__process_pool {
     struct via__list idle_workers, busy_workers; // the idle one used last comes first
     size_t live;                                 // workers that do or will take calls
     int has_unarmed;                             // a worker that has rung and not been asked to ring again
+    int has_unflushed;                           // a busy worker was shown orders and not woken
     size_t starting, zombies, present;
     int birth_failures, birth_refusals;
     int64_t birth_ns; // no birth before
@@ -322,6 +324,12 @@ void via__process_break(struct via__process_pool *pool, int status, const char *
 
 void via__process_feed(struct via__process_pool *pool);
 
+// The same, but leaves it to the next feed(), which has to come before the lock is opened, to wake workers.
+void via__process_feed_quietly(struct via__process_pool *pool);
+
+// A call has come behind others for which there was no room: at most there is reason to want another worker.
+void via__process_feed_behind(struct via__process_pool *pool);
+
 // Gives an order that is no call to a worker without pending ones.  0, or a negative status if its input
 // could not be shown to the worker; without input it cannot fail.
 int via__process_order(struct via__process_worker *worker, enum via__order_kind kind, via_bytes_fn fn,
@@ -333,14 +341,21 @@ void via__process_leave(struct via__process_worker *worker, struct via__pcall *c
 // Takes back what waits behind the oldest call of a worker.
 void via__process_call_back(struct via__process_worker *worker);
 
-struct via__function_record *via__process_function(struct via__process_pool *pool, uint32_t number);
+// NULL if memory ran out: then the function stays unknown.
+struct via__function_record *via__process_new_function(struct via__process_pool *pool, uint32_t number);
+static inline struct via__function_record *via__process_function(struct via__process_pool *pool,
+                                                                 uint32_t number)
+{
+    return number < pool->function_count ? &pool->functions[number] : via__process_new_function(pool, number);
+}
 
 // ---- take.c ----
 
 // Reads what a worker has answered.
 void via__process_take(struct via__process_worker *worker);
 
-// The same, but gives workers more to do in between; not of a worker that may be dead.
+// The same, but gives workers more to do in between, and feed() has to follow; not of a worker that may be
+// dead.
 void via__process_take_and_feed(struct via__process_worker *worker);
 
 // Asks a worker to ring, and reads on until that will be heard.

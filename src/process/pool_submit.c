@@ -10,6 +10,7 @@
 #include <viaduct/error.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/log.h"
 #include "executor/buffer.h"
 #include "process/pointers.h"
@@ -32,9 +33,8 @@ static void complete(struct via__pcall *call)
 static struct via__pcall *take_chain(struct via__process_pool *pool, size_t *count)
 {
     struct via__pcall *chain = pool->done;
-    *count = 0;
-    for (struct via__pcall *call = chain; call; call = call->next)
-        ++*count;
+    *count = pool->done_count;
+    pool->done_count = 0;
     pool->done = NULL;
     pool->done_end = &pool->done;
     pool->completing += *count;
@@ -68,6 +68,7 @@ void via__process_done(struct via__process_pool *pool, struct via__pcall *call)
     call->next = NULL;
     *pool->done_end = call;
     pool->done_end = &call->next;
+    pool->done_count++;
 }
 
 void via__process_fail(struct via__process_pool *pool, struct via__pcall *call, int status, char *message)
@@ -225,7 +226,7 @@ static int asks_too_much(const struct via__call_extra *extra)
 static struct via__pcall *new_call(via_cfuture *cf, struct via__call_extra *extra)
 {
     struct via__pcall *call = via__job_apart(extra);
-    memset(call, 0, sizeof *call);
+    via__cpu_clear(call, sizeof *call);
     call->cf = cf;
     call->extra = extra;
     return call;
@@ -250,8 +251,13 @@ static int take_in(struct via__process_pool *pool, struct via__pcall *call, enum
                           strdup(named < 0 ? why->text : pool->broken_why));
         return 0;
     }
+    // Whatever makes room feeds as well; so those before it in its queue, if any, cannot be given now.
+    int is_behind = !via__list_empty(queue_of(pool, call->extra));
     enqueue(pool, call);
-    via__process_feed(pool);
+    if (is_behind)
+        via__process_feed_behind(pool);
+    else
+        via__process_feed(pool);
     return 0;
 }
 

@@ -72,8 +72,14 @@ void via__port_close(struct via__port *port)
 
 const struct via__order *via__port_next(struct via__port *port)
 {
+    port->has_paused = 0;
     port->order = port->kind->next(port);
     return port->order;
+}
+
+int via__port_has_paused(const struct via__port *port)
+{
+    return port->has_paused;
 }
 
 int via__port_begin(struct via__port *port)

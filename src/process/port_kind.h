@@ -31,6 +31,7 @@ struct via__port {
     struct via__linger linger;
     const struct via__order *order; // that next() gave and that has no answer; or NULL
     uint32_t head;                  // place of that order, or of the next one
+    int has_paused;                 // next() did more than to look
     _Atomic uint64_t running;       // the place of the order that runs, with RUNNING; or 0
 };
 

@@ -119,6 +119,7 @@ static const struct via__order *next_order(struct via__port *port)
         uint32_t knocks = atomic_load_explicit(&orders->knocks, memory_order_acquire);
         if (knocks != shared->knocks) {
             shared->knocks = knocks;
+            port->has_paused = 1;
             port->knocked(port->arg);
             continue;
         }
@@ -130,6 +131,7 @@ static const struct via__order *next_order(struct via__port *port)
             shared->tail = atomic_load_explicit(&orders->tail, memory_order_acquire);
         if (shared->tail != port->head)
             return &orders->orders[via__slot_of(port->head)];
+        port->has_paused = 1;
         wait_for_program(shared);
     }
 }

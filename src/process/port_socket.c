@@ -187,6 +187,7 @@ static const struct via__order *next_order(struct via__port *port)
 {
     struct socket_port *sock = socket_of(port);
     const struct via__order *order = NULL;
+    port->has_paused = 1; // in system calls
     begin_reading(sock);
     while (!order && !sock->is_gone) {
         if (sock->knocks > 0) {

@@ -221,7 +221,6 @@ static int take_some(struct via__process_worker *worker, int most)
 {
     struct via__answer answer;
     int64_t *taken_ns = &worker->pool->taken_ns;
-    *taken_ns = 0;
     while (most-- > 0 && via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
         uint64_t number = via__worker_place(worker, worker->head)->number;
         int got = via__channel_take(worker->channel, number, &answer);
@@ -239,13 +238,21 @@ static int take_some(struct via__process_worker *worker, int most)
 
 void via__process_take(struct via__process_worker *worker)
 {
+    worker->pool->taken_ns = 0;
     (void)take_some(worker, INT_MAX);
 }
 
 void via__process_take_and_feed(struct via__process_worker *worker)
 {
-    while (take_some(worker, PORTION))
-        via__process_feed(worker->pool);
+    int is_first = 1;
+    worker->pool->taken_ns = 0;
+    // One wake-up: a worker that sleeps again so soon ran on this thread's processor, and would take it away
+    // with each portion.
+    for (; take_some(worker, PORTION); is_first = 0)
+        if (is_first)
+            via__process_feed(worker->pool);
+        else
+            via__process_feed_quietly(worker->pool);
 }
 
 void via__process_arm(struct via__process_worker *worker)

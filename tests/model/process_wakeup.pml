@@ -231,19 +231,24 @@ inline wait_for_answer()
 active proctype program()
 {
     byte pushed, taken, woken, generation, knocked, cancel_at;
+    bool owes; /* orders were shown since the last look whether the worker sleeps */
 #ifdef SHARED_FLAG
     bool was;
 #endif
 
     do
     :: pushed < ORDERS ->
-        atomic { pushed++; order_tail = pushed };
-        wake_worker()
+        atomic { pushed++; order_tail = pushed; owes = true }
+    :: owes -> wake_worker(); owes = false
     :: knocked < KNOCKS ->
         atomic { knocked++; knocks = knocked };
         wake_worker()
     :: cancel_at < pushed && cancel_at < CANCELS -> cancel()
+#ifdef SHOWS_AND_FORGETS
     :: taken < pushed ->
+#else
+    :: taken < pushed && !owes ->
+#endif
         wait_for_answer();
         taken = answer_tail
     :: taken == ORDERS && knocked == KNOCKS -> break

@@ -201,14 +201,16 @@ static void push(struct stress *stress, int kind)
     stress->is_certain[via__slot_of(via__channel_push(stress->channel))] = false;
 }
 
-/* Pushes up to the window, with a flush after each or after all. */
+/* Pushes up to the window, with a flush after each or after all, and in the latter case shows some before. */
 static void push_some(struct stress *stress, unsigned long orders)
 {
-    bool one_by_one = below(&stress->choices, 4) == 0;
+    unsigned way = below(&stress->choices, 8);
     while (stress->pushed < orders && via__channel_pending(stress->channel) < stress->window) {
         push(stress, VIA__ORDER_CALL);
-        if (one_by_one)
+        if (way < 2)
             via__channel_flush(stress->channel);
+        else if (way < 4 || (way < 6 && below(&stress->choices, 8) == 0))
+            via__channel_show(stress->channel);
     }
     via__channel_flush(stress->channel);
 }

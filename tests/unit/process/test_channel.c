@@ -319,6 +319,59 @@ TEST(an_order_may_be_answered_without_having_begun)
     pair_each(not_found);
 }
 
+/* Waits until the worker says that it sleeps, or is about to. */
+static void await_sleep(const struct via__shared_answers *answers)
+{
+    while (!(atomic_load(&answers->sleep) & 1))
+        via_test_yield();
+}
+
+TEST(a_flush_wakes_a_worker_that_slept_when_orders_were_shown)
+{
+    struct pair pair;
+    pair_new(&pair, VIA_TRANSPORT_SHARED);
+    int fd = pair.fds.fds[VIA__SHARED_FD_ANSWERS];
+    const struct via__shared_answers *answers = mmap(NULL, sizeof(*answers), PROT_READ, MAP_SHARED, fd, 0);
+    ck_assert_ptr_ne(answers, MAP_FAILED);
+    pair_start(&pair, IN_CHILD);
+    for (uint64_t value = 0; value < 200; value += 2) {
+        uint64_t second = value + 1;
+        await_sleep(answers);
+        pair_push(&pair, DOES_ECHO, &value, sizeof(value));
+        via__channel_show(pair.channel);
+        pair_push(&pair, DOES_ECHO, &second, sizeof(second));
+        via__channel_show(pair.channel);
+        via__channel_show(pair.channel);
+        via__channel_flush(pair.channel);
+        pair_expect_echo(&pair, &value, sizeof(value));
+        pair_expect_echo(&pair, &second, sizeof(second));
+    }
+    munmap((void *)(uintptr_t)answers, sizeof(*answers));
+    pair_end(&pair);
+}
+
+static void awake(struct pair *pair)
+{
+    uint64_t value = 1;
+    pair_order(pair, DOES_WAIT, &value, sizeof(value));
+    value++;
+    pair_push(pair, DOES_ECHO, &value, sizeof(value));
+    via__channel_show(pair->channel);
+    if (pair->transport == VIA_TRANSPORT_SOCKET)
+        via__channel_flush(pair->channel);
+    pair_open_gate(pair);
+    value = 1;
+    pair_expect_echo(pair, &value, sizeof(value));
+    value++;
+    pair_expect_echo(pair, &value, sizeof(value));
+    via__channel_flush(pair->channel);
+}
+
+TEST(a_worker_that_is_awake_finds_what_was_shown)
+{
+    pair_each(awake);
+}
+
 /* ---- ends ---- */
 
 /* The worker ends in the second of three orders. */
@@ -479,10 +532,11 @@ TEST_MAIN("process/channel", an_order_comes_back_as_its_answer, every_length_tha
           answers_come_in_the_order_of_the_orders, places_wrap_past_the_end_of_their_type,
           a_full_ring_gives_no_slot_until_an_answer_is_taken, a_text_crosses,
           a_worker_that_sleeps_is_woken_after_any_spurious_wake_up,
-          arming_tells_of_an_answer_that_came_before, an_answer_rings_once_for_each_time_it_was_armed,
-          a_knock_is_heard_before_the_orders_after_it, what_was_not_shown_is_cancelled_for_certain,
-          an_order_cancelled_behind_a_running_one_is_refused, an_order_cancelled_while_it_runs_sees_that,
-          a_cancel_that_was_certain_kept_the_order_from_running,
+          a_flush_wakes_a_worker_that_slept_when_orders_were_shown,
+          a_worker_that_is_awake_finds_what_was_shown, arming_tells_of_an_answer_that_came_before,
+          an_answer_rings_once_for_each_time_it_was_armed, a_knock_is_heard_before_the_orders_after_it,
+          what_was_not_shown_is_cancelled_for_certain, an_order_cancelled_behind_a_running_one_is_refused,
+          an_order_cancelled_while_it_runs_sees_that, a_cancel_that_was_certain_kept_the_order_from_running,
           an_order_may_be_answered_without_having_begun,
           when_a_worker_dies_its_answers_stay_and_one_order_has_started,
           a_worker_that_ends_when_it_has_answered_has_no_further_answer, an_order_to_end_is_answered,
