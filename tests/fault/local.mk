@@ -19,7 +19,9 @@ tests_fault_fault_tap_SOURCES = \
   tests/fault/scenarios_coro.c \
   tests/fault/scenarios_executor.c \
   tests/fault/scenarios_loop.c \
+  tests/fault/scenarios_named.c \
   tests/fault/scenarios_process.c \
+  tests/fault/scenarios_process.h \
   tests/fault/scenarios_sync.c \
   tests/fault/scenarios_task.c \
   tests/fault/wrap.h \

@@ -3,30 +3,23 @@
  * Scenarios of process pools.  What fails may be a call of the program's, of the helper process's or of a
  * worker's; a fault that comes once may cost the call that it strikes, but never the pool.
  */
-#include "scenario.h"
+#include "scenarios_process.h"
 
-#include <dlfcn.h>
-#include <limits.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "ledger.h"
 #include "process/pool.h"
 #include "support/sanitizers.h"
 
 enum {
-    SMALL_BYTES = 16,
     COPIED_BYTES = 20000, /* copied, but too long for a slot */
     LARGE_BYTES = 200000, /* seen where it lies */
     SMALL_CALLS = 4,
     MAP_ITEMS = 9,
     HANG_NS = 3 * VIA_MS,
     SLICE_NS = 5 * VIA_MS,
-    PATIENCE = 4, /* slices */
-    TRIES = 3
+    PATIENCE = 4 /* slices */
 };
 
 /* ---- pools ---- */
@@ -61,14 +54,14 @@ static via_executor *pool_with(struct via_process_pool_options *options)
     return NULL;
 }
 
-static via_executor *pool_over(int transport, int workers)
+via_executor *pool_over(int transport, int workers)
 {
     struct via_process_pool_options options = options_of(transport, workers);
     return pool_with(&options);
 }
 
 /* A fault that comes once may have cost one call. */
-static void check_and_shut(via_executor *pool)
+void check_and_shut(via_executor *pool)
 {
     FAULT_CHECK(calls_failed <= 1 || fault_lasts());
     pool_shut(pool);
@@ -76,7 +69,7 @@ static void check_and_shut(via_executor *pool)
 
 /* ---- functions for workers ---- */
 
-static int give_back(via_bytes_call *call, const void *in, size_t bytes)
+int give_back(via_bytes_call *call, const void *in, size_t bytes)
 {
     void *out = via_bytes_out(call, bytes);
     if (!out)
@@ -158,7 +151,7 @@ static via_cfuture *submit(via_executor *pool, const struct via_call *call)
     return NULL;
 }
 
-static via_cfuture *submit_bytes(via_executor *pool, via_bytes_fn fn, const void *in, size_t bytes)
+via_cfuture *submit_bytes(via_executor *pool, via_bytes_fn fn, const void *in, size_t bytes)
 {
     struct via_call call = VIA_CALL_BYTES(fn, in, bytes);
     return submit(pool, &call);
@@ -180,7 +173,7 @@ static void await_done(via_cfuture *cf)
 
 /* Waits for a call and checks that its answer is so many times a byte; -1 for what the answer is not asked.
  * Returns whether it has worked. */
-static bool finish(via_cfuture *cf, size_t bytes, int byte)
+bool finish(via_cfuture *cf, size_t bytes, int byte)
 {
     struct via_outcome outcome;
     if (!cf)
@@ -197,7 +190,7 @@ static bool finish(via_cfuture *cf, size_t bytes, int byte)
 
 /* Waits for a call that ends in a certain way unless a fault has it end in another.  Returns whether it has.
  */
-static bool finish_with(via_cfuture *cf, int status)
+bool finish_with(via_cfuture *cf, int status)
 {
     struct via_outcome outcome;
     if (!cf)
@@ -212,7 +205,7 @@ static bool finish_with(via_cfuture *cf, int status)
 }
 
 /* The pool has to be of use after what has happened: a fault that came once may cost one more call. */
-static void check_alive(via_executor *pool)
+void check_alive(via_executor *pool)
 {
     static const char in[SMALL_BYTES] = "aaaaaaaaaaaaaaaa";
     for (int i = 0; i < TRIES; i++)
@@ -757,93 +750,6 @@ static void run_fresh_shared(void)
 static void run_fresh_socket(void)
 {
     run_fresh(VIA_TRANSPORT_SOCKET);
-}
-
-/* ---- functions that are found by a name, or in a plugin ---- */
-
-static int give_back_by_name(via_bytes_call *call, const void *in, size_t bytes)
-{
-    return give_back(call, in, bytes);
-}
-
-/* A name is kept for the life of the process. */
-static int register_name(void)
-{
-    ledger_leave_out(true);
-    int status = via_process_register("fault", give_back_by_name);
-    ledger_leave_out(false);
-    return status;
-}
-
-void process_enter(void)
-{
-    fault_pause();
-    (void)register_name();
-    fault_resume();
-}
-
-static void run_named(void)
-{
-    static const char in[SMALL_BYTES] = "aaaaaaaaaaaaaaaa";
-    via_executor *pool = pool_over(VIA_TRANSPORT_SHARED, 1);
-    if (!pool)
-        return;
-    if (FAULT_WORKED(register_name()))
-        for (int i = 0; i < TRIES; i++)
-            (void)finish(submit_bytes(pool, give_back_by_name, in, sizeof(in)), sizeof(in), 'a');
-    check_alive(pool);
-    check_and_shut(pool);
-}
-
-/* What a plugin's function answers is a code of its own. */
-static void call_plugin(via_executor *pool, via_bytes_fn fn)
-{
-    int worked = 0;
-    for (int i = 0; i < TRIES; i++)
-        worked += finish_with(submit_bytes(pool, fn, NULL, 0), VIA_EFAILED);
-    FAULT_CHECK(worked > 1 || fault_lasts());
-}
-
-/* The plugin as it was built, or a copy of it that is gone when workers are to load it. */
-static void *load_plugin(bool is_gone)
-{
-    char path[PATH_MAX], copy[] = "/tmp/viaduct-fault-plugin-XXXXXX", command[2 * PATH_MAX];
-    const char *top = getenv("top_builddir");
-    snprintf(path, sizeof(path), "%s/tests/process/plugin.so", top ? top : ".");
-    if (!is_gone)
-        return dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    int fd = mkstemp(copy);
-    snprintf(command, sizeof(command), "cp '%s' '%s'", path, copy);
-    void *handle = fd >= 0 && system(command) == 0 ? dlopen(copy, RTLD_NOW | RTLD_LOCAL) : NULL;
-    close(fd);
-    unlink(copy);
-    return handle;
-}
-
-static void run_plugin(int transport, bool is_gone)
-{
-    fault_pause();
-    void *handle = load_plugin(is_gone);
-    via_bytes_fn fn = handle ? (via_bytes_fn)dlsym(handle, "plugin_shown") : NULL;
-    fault_resume();
-    via_executor *pool = FAULT_CHECK(fn != NULL) ? pool_over(transport, 1) : NULL;
-    if (pool) {
-        call_plugin(pool, fn);
-        check_alive(pool);
-        check_and_shut(pool);
-    }
-    if (handle)
-        dlclose(handle);
-}
-
-static void run_plugin_shared(void)
-{
-    run_plugin(VIA_TRANSPORT_SHARED, false);
-}
-
-static void run_plugin_socket(void)
-{
-    run_plugin(VIA_TRANSPORT_SOCKET, true);
 }
 
 const struct fault_scenario process_scenarios[] = {
