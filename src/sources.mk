@@ -243,6 +243,7 @@ libviaduct_bridge_la_SOURCES = \
   src/bridge/wrap.c
 libviaduct_task_la_SOURCES = \
   src/task/await.c \
+  src/task/circle.c \
   src/task/close.c \
   src/task/finish.c \
   src/task/interrupt.c \

@@ -69,6 +69,7 @@ struct via_future {
     unsigned char queued : 1;       // in the ready queue
     unsigned char looked : 1;       // somebody has seen the outcome
     unsigned char arg_borrowed : 1; // it is a call that does not own its argument, or waits for one
+    unsigned char marked : 1;       // a search through what futures wait for has come to it
 };
 
 struct via__pair {

@@ -295,16 +295,14 @@ static void cancel_wait(struct via__task *task, struct via__wait *wait)
     cut_end(((struct end_wait *)wait)->group);
 }
 
-// The children that are not done, or have not said so yet.
+// The children that are not done, or have not said so yet.  `*at` is the address of the one before.
 static via_future *next_child(const via_group *group, size_t *at)
 {
-    size_t count = 0;
-    for (const struct via__list *link = group->children.next; link != &group->children; link = link->next)
-        if (count++ == *at) {
-            ++*at;
-            return VIA__CONTAINER_OF(link, struct child, link)->future;
-        }
-    return NULL;
+    const struct via__list *before = *at ? (const struct via__list *)*at : &group->children;
+    if (before->next == &group->children)
+        return NULL;
+    *at = (uintptr_t)before->next;
+    return VIA__CONTAINER_OF(before->next, struct child, link)->future;
 }
 
 static via_future *depends(struct via__wait *wait, size_t *at)

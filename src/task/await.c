@@ -72,7 +72,7 @@ __attribute__((noinline)) static int suspend_though_asked(struct via__task *task
     return suspend_until_done(task, future, must, 1);
 }
 
-// So many futures behind gathers, groups and the like are looked at, so that awaiting stays cheap.
+// So many futures behind gathers, groups and the like are looked at here, so that awaiting stays cheap.
 #define LOOKS 32
 
 static int waits_for(via_future *future, const struct via__task *task, int *looks);
@@ -132,7 +132,7 @@ static inline int may_wait(via_future *future, const struct via__task *task)
 static int is_circle(via_future *future, const struct via__task *task)
 {
     int looks = LOOKS;
-    return waits_for(future, task, &looks);
+    return waits_for(future, task, &looks) || (looks <= 0 && via__task_closes_circle(task, future));
 }
 
 __attribute__((always_inline)) static inline int wait_until_done(struct via__task *task, via_future *future,

@@ -339,6 +339,11 @@ void via__task_keep(struct via__task *task, via_future *future);
 // before.
 int via__task_await_end(via_future *future, void **result);
 
+// circle.c
+
+// Tells whether the future waits for the running task, which is about to await it, through however many.
+int via__task_closes_circle(struct via__task *task, via_future *future);
+
 // finish.c
 
 // While a runner waits for cancelled tasks one of them has taken its request back.
