@@ -7,7 +7,8 @@
  *
  * A zygote is started and seen off by a thread, the *nurse*: that takes a millisecond or much longer, which a
  * loop's thread does not have; nor has it the time to make a thread for it, so the nurse is made with the
- * pool and sleeps.  The pool's end is what it does last, and no pool ends before it has left.
+ * pool and sleeps.  The pool's end is what it does last, and no pool ends before it has left.  To unmap and
+ * close what dead workers leave behind takes long at times, so that is the nurse's as well.
  */
 #include <config.h>
 
@@ -65,7 +66,7 @@ void via__process_part(struct via__process_pool *pool, enum via__kill why)
         if (pool->table[i])
             orphan(pool->table[i], why);
     }
-    pthread_cond_signal(&pool->nurse_wake);
+    sem_post(&pool->nurse_bell);
 }
 
 static void zygote_gone(struct via__process_pool *pool)
@@ -129,7 +130,7 @@ void via__process_tend(struct via__process_pool *pool, int64_t now_ns)
         return;
     pool->restarting = 1;
     pool->zygote_state = VIA__ZYGOTE_RESTARTS;
-    pthread_cond_signal(&pool->nurse_wake);
+    sem_post(&pool->nurse_bell);
 }
 
 // ---- the nurse ----
@@ -178,19 +179,63 @@ static void restart(struct via__process_pool *pool)
     job_done(pool);
 }
 
+void via__process_bequeath(struct via__process_worker *worker)
+{
+    struct via__process_pool *pool = worker->pool;
+    if (!pool->has_nurse) {
+        via__process_clear_away(worker);
+        return;
+    }
+    // Relaxed: it is only compared.  Release: the worker is whole for the acquire in clear_remains().
+    worker->next_remains = atomic_load_explicit(&pool->remains, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&pool->remains, &worker->next_remains, worker,
+                                                  memory_order_release, memory_order_relaxed))
+        ;
+    sem_post(&pool->nurse_bell);
+}
+
+static void clear_remains(struct via__process_pool *pool)
+{
+    // Acquire: pairs with the release in via__process_bequeath().
+    struct via__process_worker *worker = atomic_exchange_explicit(&pool->remains, NULL, memory_order_acquire);
+    while (worker) {
+        struct via__process_worker *next = worker->next_remains;
+        via__process_clear_away(worker);
+        worker = next;
+    }
+}
+
+// Under the lock: all that is there to be done.
+static void do_jobs(struct via__process_pool *pool)
+{
+    while (pool->has_leaving || pool->restarting) {
+        if (pool->has_leaving)
+            see_off(pool);
+        else
+            restart(pool);
+    }
+}
+
+// Sleeps until there may be something to do, without the lock.
+static void wait_for_bell(struct via__process_pool *pool)
+{
+    via__process_unlock(pool);
+    (void)sem_wait(&pool->nurse_bell); // or for no reason, which does no harm
+    clear_remains(pool);
+    via__process_lock(pool);
+}
+
 static void *nurse(void *arg)
 {
     struct via__process_pool *pool = arg;
     via__thread_set_name("via-zygote");
     via__process_lock(pool);
-    while (pool->has_leaving || pool->restarting || !pool->ending) {
-        if (pool->has_leaving)
-            see_off(pool);
-        else if (pool->restarting)
-            restart(pool);
-        else
-            pthread_cond_wait(&pool->nurse_wake, &pool->lock);
+    do_jobs(pool);
+    while (!pool->ending) {
+        wait_for_bell(pool);
+        do_jobs(pool);
     }
+    clear_remains(pool);
     pool->has_nurse = 0;
     pthread_cond_broadcast(&pool->idle);
     via__process_nudge(pool); // before the lock opens: then the pool may go
@@ -214,7 +259,7 @@ void via__process_dismiss(struct via__process_pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     pool->ending = 1;
-    pthread_cond_signal(&pool->nurse_wake);
+    sem_post(&pool->nurse_bell);
     while (pool->has_nurse)
         pthread_cond_wait(&pool->idle, &pool->lock);
     pthread_mutex_unlock(&pool->lock);

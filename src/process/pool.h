@@ -47,6 +47,8 @@
 #define VIADUCT_PROCESS_INSIDE_H
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <viaduct/process_pool.h>
@@ -169,6 +171,7 @@ struct via__process_worker {
     uint32_t waits_place;
     int64_t untold_ns;      // when it was seen to be dead, of which the zygote has not told; or 0
     int64_t untold_seen_ns; // the same, when it was looked at last
+    struct via__process_worker *next_remains;
 };
 
 struct via__function_record {
@@ -212,7 +215,8 @@ struct via__process_pool {
 
     struct via__zygote zygote, leaving; // the latter in the hands of the nurse while `has_leaving`
     int has_leaving, has_nurse;
-    pthread_cond_t nurse_wake;
+    sem_t nurse_bell;
+    _Atomic(struct via__process_worker *) remains; // of workers, for the nurse; pushed under the lock
     enum via__zygote_state zygote_state;
     int restart_failures;
     int64_t restart_ns;
@@ -378,8 +382,11 @@ void via__process_birth_failed(struct via__process_pool *pool, int status, const
 // How long to wait after so many failures in a row.
 int64_t via__process_back_off(int failures);
 
-// Frees a worker that is gone.
+// Frees a worker that is gone; what it leaves behind goes to the nurse.
 void via__process_bury(struct via__process_worker *worker, int tainted);
+
+// Frees what a worker left behind that nobody knows any more.  Any thread, with or without the lock.
+void via__process_clear_away(struct via__process_worker *worker);
 
 // ---- worker_death.c ----
 
@@ -435,6 +442,8 @@ void via__process_hear(struct via__process_pool *pool);
 void via__process_part(struct via__process_pool *pool, enum via__kill why);
 // Starts it again when its time has come.
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns);
+// Leaves a worker that nobody knows any more to the nurse, to be cleared away.
+void via__process_bequeath(struct via__process_worker *worker);
 // Starts the nurse.  0, or a negative status.
 int via__process_hire(struct via__process_pool *pool);
 // Ends it if it is still there: of a pool that could not be made.

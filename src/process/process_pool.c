@@ -46,6 +46,14 @@ static void forget_worker(struct via__process_worker *worker)
     close_fd(via__channel_fd(worker->channel, &is_level));
 }
 
+static void forget_remains(struct via__process_pool *pool)
+{
+    // Relaxed: this is a copy of the thread that forked, or of what others had published by then.
+    struct via__process_worker *worker = atomic_load_explicit(&pool->remains, memory_order_relaxed);
+    for (; worker; worker = worker->next_remains)
+        forget_worker(worker);
+}
+
 // The child has copies of the parent's descriptors: they are closed, so that the zygote and the workers see
 // only their own program, and nothing that they say is heard here.  Only the epoll stays, which a loop that
 // serves the pool may have among its own.  Locks may be held by threads that the child does not have, so none
@@ -61,6 +69,7 @@ static void forget_in_child(void)
             if (pool->table[i])
                 forget_worker(pool->table[i]);
         }
+        forget_remains(pool);
         close_fd(pool->config_fd);
         close_fd(pool->timer_fd);
         if (pool->wake.read_fd >= 0)
@@ -108,7 +117,7 @@ static void destroy(via_executor *executor)
     free(pool->table);
     pthread_cond_destroy(&pool->room);
     pthread_cond_destroy(&pool->idle);
-    pthread_cond_destroy(&pool->nurse_wake);
+    sem_destroy(&pool->nurse_bell);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }
@@ -180,7 +189,7 @@ static struct via__process_pool *new_pool(const struct via_process_pool_options 
     via__mutex_init(&pool->lock);
     via__cond_init(&pool->room);
     via__cond_init(&pool->idle);
-    via__cond_init(&pool->nurse_wake);
+    sem_init(&pool->nurse_bell, 0, 0);
     for (int i = 0; i < VIA__PROCESS_LEVELS; i++)
         via__list_init(&pool->queues[i]);
     via__list_init(&pool->returned);

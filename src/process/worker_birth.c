@@ -49,18 +49,24 @@ static uint64_t jitter(const struct via__process_pool *pool, uint64_t calls)
     return span ? calls - span / 2 + chance % (span + 1) : calls;
 }
 
-static void free_worker(struct via__process_worker *worker)
+// A forked process may have a copy, of which the end of a socket would be told for ever.
+static void unwatch_channel(struct via__process_worker *worker)
 {
     int is_level;
-    if (worker->channel) {
-        // A forked process may have a copy, of which the end of a socket would be told for ever.
+    if (worker->channel)
         via__process_unwatch_fd(worker->pool, via__channel_fd(worker->channel, &is_level));
+}
+
+void via__process_clear_away(struct via__process_worker *worker)
+{
+    if (worker->channel)
         via__channel_free(worker->channel);
-    }
     if (worker->known)
         via__acquaintance_free(worker->known, 0);
     if (worker->control >= 0)
         close(worker->control);
+    if (worker->pidfd >= 0)
+        close(worker->pidfd);
     free(worker);
 }
 
@@ -204,7 +210,8 @@ int via__process_bear(struct via__process_pool *pool)
     }
     int status = ask(worker);
     if (status < 0) {
-        free_worker(worker);
+        unwatch_channel(worker);
+        via__process_clear_away(worker);
         asking_failed(pool, status);
         return status;
     }
@@ -290,12 +297,10 @@ void via__process_bury(struct via__process_worker *worker, int tainted)
     pool->zombies -= (size_t)worker->is_unkillable;
     pool->live -= via__worker_is_live(worker);
     pool->starting -= via__worker_starts(worker);
-    if (worker->pidfd >= 0) {
-        if (worker->is_orphan)
-            via__process_unwatch_fd(pool, worker->pidfd);
-        close(worker->pidfd);
-    }
-    via__acquaintance_free(worker->known, tainted);
-    worker->known = NULL;
-    free_worker(worker);
+    if (worker->pidfd >= 0 && worker->is_orphan)
+        via__process_unwatch_fd(pool, worker->pidfd);
+    unwatch_channel(worker);
+    if (tainted)
+        via__acquaintance_taint(worker->known); // now: its calls are about to give back what it may have
+    via__process_bequeath(worker);
 }

@@ -133,6 +133,21 @@ TEST(an_idle_worker_that_is_killed_is_replaced)
     close_pool(pool);
 }
 
+TEST(what_a_dead_worker_leaves_behind_is_cleared_away)
+{
+    EACH_TRANSPORT(transport)
+    {
+        via_executor *pool = open_over(transport, 1);
+        int before = via_test_descriptors();
+        for (int i = 0; i < 3; i++) {
+            ck_assert_int_eq(kill((pid_t)pid_of_worker(pool), SIGKILL), 0);
+            AWAIT(list_workers(pool, NULL, 0) == 0);
+        }
+        AWAIT(via_test_descriptors() == before);
+        close_pool(pool);
+    }
+}
+
 TEST(a_call_whose_worker_is_killed_by_others_has_crashed)
 {
     via_executor *pool = open_pool(1);
@@ -361,7 +376,7 @@ PROCESS_TEST_MAIN(
     calls_one_after_the_other_use_one_worker, idle_workers_are_used_again_before_others_are_started,
     a_pool_has_as_many_workers_as_there_are_cpus, a_worker_serves_its_number_of_calls_and_no_more,
     workers_are_replaced_while_a_pool_shuts_down, an_idle_worker_that_is_killed_is_replaced,
-    a_call_whose_worker_is_killed_by_others_has_crashed,
+    what_a_dead_worker_leaves_behind_is_cleared_away, a_call_whose_worker_is_killed_by_others_has_crashed,
     killing_by_force_and_shutting_down_ends_calls_that_hang, killing_where_nothing_was_started_is_no_error,
     killing_the_workers_of_a_broken_pool_is_no_error, shutting_down_ends_every_worker,
     dropping_the_pool_ends_its_thread_and_every_worker,
