@@ -94,6 +94,7 @@ __attribute__((always_inline)) static inline void via__context_switch(struct via
 __attribute__((always_inline)) static inline void via__context_leave(struct via__context *from,
                                                                      struct via__context *to)
 {
+    from->to = to;
     (void)via__jump(to->at, from);
 }
 

@@ -38,7 +38,7 @@ static void lost(struct via__fiber *fiber);
 static const char *name_of(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
 
 // Debuggers know it by this name.
-static const struct via__fiber_kind via__coro_kind = {run, lost, name_of};
+static const struct via__fiber_kind via__coro_kind = {.run = run, .lost = lost, .name = name_of};
 
 static via_coro *coro_of(struct via__fiber *fiber)
 {

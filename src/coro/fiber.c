@@ -15,17 +15,38 @@
 
 _Thread_local struct via__fiber_self via__fiber_self __attribute__((tls_model("initial-exec")));
 
+// Who goes on when it has run: its heir, as if it had suspended, or its resumer.
+static inline struct via__fiber *successor(struct via__fiber *fiber)
+{
+    struct via__fiber *heir = fiber->kind->heir ? fiber->kind->heir(fiber) : NULL;
+    if (!heir) {
+        via__fiber_self.back = fiber;
+        return fiber->resumer;
+    }
+    via__fiber_self.dead = fiber;
+    return via__fiber_take_place(fiber, heir);
+}
+
 // Where every fiber begins.
 static void enter(struct via__context *context)
 {
     struct via__fiber *fiber = VIA__CONTAINER_OF(context, struct via__fiber, context);
     via__fiber_arrive(fiber);
     fiber->kind->run(fiber);
+    struct via__fiber *next = successor(fiber);
     fiber->state = VIA__FIBER_OVER;
-    via__fiber_self.back = fiber;
-    via__annotate_leave(&fiber->note, &fiber->resumer->note, 1);
-    via__context_leave(&fiber->context, &fiber->resumer->context);
+    if (VIA__ADDRESS_SANITIZER)
+        via__fiber_self.left = fiber;
+    via__annotate_leave(&fiber->note, &next->note, 1);
+    via__context_leave(&fiber->context, &next->context);
     __builtin_unreachable();
+}
+
+void via__fiber_inherit(struct via__fiber *dead)
+{
+    via__fiber_self.dead = NULL;
+    via__fiber_end(dead);
+    dead->kind->inherited(dead);
 }
 
 int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, size_t stack_bytes)

@@ -38,6 +38,11 @@ struct via__fiber_kind {
     void (*lost)(struct via__fiber *fiber); // it will never go on; called on another stack when it is over
     // For reports: its name, in the buffer or elsewhere; also called in a signal handler.
     const char *(*name)(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
+    // May be NULL.  When it has run, on its stack: the fiber, new or suspended, that takes its place; or
+    // NULL, and its resumer goes on.
+    struct via__fiber *(*heir)(struct via__fiber *fiber);
+    // Who had an heir is over; called on the heir's stack.
+    void (*inherited)(struct via__fiber *fiber);
 };
 
 enum via__fiber_state { VIA__FIBER_NEW, VIA__FIBER_SUSPENDED, VIA__FIBER_RUNNING, VIA__FIBER_OVER };
@@ -74,6 +79,7 @@ struct via__fiber_self {
     struct via__fiber *current;       // NULL on the thread's own stack
     struct via__fiber *back;          // who went back to its resumer last: suspended, as a base, or over
     struct via__fiber *left;          // for AddressSanitizer: whose stack was left by the last switch
+    struct via__fiber *dead;          // who is over, from there to the heir, who ends it
     struct via__fiber_thread *thread; // NULL before its first fiber
     int *err_no;                      // where errno is, when there is a thread
 };
@@ -119,6 +125,7 @@ void via__overflow_seen(const struct via__fiber *fiber);
 // The rare parts of what follows.
 void via__fiber_begin(struct via__fiber *fiber);
 void via__fiber_end(struct via__fiber *fiber);
+void via__fiber_inherit(struct via__fiber *dead);
 void via__fiber_check_overflow(const struct via__fiber *fiber, const char *here);
 int via__fiber_settle_at(const char *here);
 
@@ -132,10 +139,12 @@ __attribute__((always_inline)) static inline void via__fiber_switch(struct via__
     via__context_switch(&from->context, &to->context);
 }
 
-// What is to be told when a stack has been switched to, by whichever other one.
+// What is to be done when a stack has been switched to, by whichever other one.
 __attribute__((always_inline)) static inline void via__fiber_arrive(struct via__fiber *self)
 {
     via__annotate_arrive(&self->note, VIA__ADDRESS_SANITIZER ? &via__fiber_self.left->note : NULL);
+    if (via__fiber_self.dead)
+        via__fiber_inherit(via__fiber_self.dead);
 }
 
 // Runs it until it suspends or is over; it is of this thread, and new or suspended.  Returns it; or the one

@@ -20,7 +20,11 @@ static void lost(struct via__fiber *fiber);
 
 static const char *name(const struct via__fiber *fiber, char buffer[VIA__FIBER_NAME]);
 
-const struct via__fiber_kind via__task_fiber_kind = {run, lost, name};
+static struct via__fiber *heir(struct via__fiber *fiber);
+static void inherited(struct via__fiber *fiber);
+
+const struct via__fiber_kind via__task_fiber_kind = {
+    .run = run, .lost = lost, .name = name, .heir = heir, .inherited = inherited};
 
 static struct via__task *task_of_fiber(struct via__fiber *fiber)
 {
@@ -174,6 +178,40 @@ static void finish(struct via__task *task)
     via__future_drop_done(future);
 }
 
+// Whether nothing of the program's, nor anything rare, is to be called at its end.
+static int ends_plainly(const struct via__task *task)
+{
+    const via_cfuture *cf = &task->driven.pair.cf;
+    return task->status == 0 && !task->fiber.failure.message && !via__role.locals && !task->destroy &&
+           !task->kept && !task->reason && !task->armed && !cf->extra && via__cf_is_private(cf);
+}
+
+// The end of most tasks.  It is done on their own stacks, and without a look back at the loop's if another
+// task is to run next.
+static struct via__fiber *heir(struct via__fiber *fiber)
+{
+    struct via__task *task = task_of_fiber(fiber);
+    struct via__tasks *tasks = task->tasks;
+    if (!tasks->is_last || !via__fiber_is_here(fiber) || !ends_plainly(task))
+        return NULL;
+    tasks->alive--;
+    tasks->stacks--;
+    via__promise_finish(via__task_future(task), 0, 0, task->result, NULL);
+    task->is_settled = 1;
+    struct via__task *next = via__task_next(tasks);
+    if (!next)
+        return NULL;
+    tasks->current = next;
+    next->outer_locals = task->outer_locals;
+    via__role.locals = next->locals;
+    return &next->fiber;
+}
+
+static void inherited(struct via__fiber *fiber)
+{
+    via__future_drop_done(via__task_future(task_of_fiber(fiber)));
+}
+
 void via__task_end(struct via__task *task, int status)
 {
     task->status = status;
@@ -198,7 +236,11 @@ __attribute__((always_inline)) static inline void step(struct via__task *task, i
     via__role.locals = task->outer_locals;
     tasks->current = outer;
     tasks->is_last = outer_is_last;
-    if (task->fiber.state == VIA__FIBER_OVER)
+    if (task->fiber.state != VIA__FIBER_OVER)
+        return;
+    if (task->is_settled)
+        via__future_drop_done(via__task_future(task));
+    else
         finish(task);
 }
 

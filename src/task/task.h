@@ -10,7 +10,8 @@
  * queue that it stands in.  All of these belong to the loop's thread, so nothing here is atomic. woken its
  * node is in the ready queue again, and `waiting` is NULL.
  *
- * Who completes.  finish() settles the future, on the loop's stack, when the fiber is over; nobody else does.
+ * Who completes.  finish() settles the future, on the loop's stack, when the fiber is over; or heir() does,
+ * on the task's, at the fiber's end, if nothing of the program's is to be called then.  Nobody else does.
  *
  * What keeps it alive.  A reference of its own until then.  What it waits for is described on its stack, in a
  * struct via__wait, and everything of others that points there is taken off before the wait returns.
@@ -104,9 +105,10 @@ struct via__task {
     unsigned char begun;
     unsigned char keeps_locals; // it does not release them when it is done
     unsigned char deaf;         // it does not heed that it was cancelled: see `ending`
-    unsigned char stays; // it has taken the request back, and so many looks have found it since, plus 1
-    unsigned char poked; // its wait is being cut short
-    unsigned char armed; // the timer is set, or due and in the ready queue, where it has a reference
+    unsigned char stays;      // it has taken the request back, and so many looks have found it since, plus 1
+    unsigned char poked;      // its wait is being cut short
+    unsigned char is_settled; // its future is done, though its fiber is not over yet
+    unsigned char armed;      // the timer is set, or due and in the ready queue, where it has a reference
 };
 
 // Of who waits for the ends of cancelled tasks.

@@ -47,7 +47,7 @@ static const char *name_probe(const struct via__fiber *fiber, char buffer[VIA__F
     return buffer;
 }
 
-static const struct via__fiber_kind probe_kind = {run_probe, lose_probe, name_probe};
+static const struct via__fiber_kind probe_kind = {.run = run_probe, .lost = lose_probe, .name = name_probe};
 
 static void probe_init(struct probe *probe, const char *label, void (*run)(struct probe *self))
 {
