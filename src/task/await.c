@@ -129,7 +129,7 @@ static inline int may_wait(via_future *future, const struct via__task *task)
     return other == task || other->waiting || task->holder || !via__list_empty(&other->groups);
 }
 
-static int is_circle(via_future *future, const struct via__task *task)
+static int is_circle(via_future *future, struct via__task *task)
 {
     int looks = LOOKS;
     return waits_for(future, task, &looks) || (looks <= 0 && via__task_closes_circle(task, future));
