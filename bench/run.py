@@ -60,6 +60,7 @@ def process_cells():
     alone = ("1-spin", "16-spin", "256-spin", "256-depth1", "1-thread", "16-thread", "256-thread", "1-socket", "16-socket",
              "1-default", "16-default", "256-default")
     cells += [("p1", 1, param, ("viaduct",)) for param in alone]
+    cells.append(("p1", 2, "256-default", ("viaduct",)))
     cells += [("p3", 1, gib, ("viaduct",)) for gib in ("0", "1", "4")]
     cells += [("p4", 1, param, ("viaduct",)) for param in ("crash", "timeout")]
     cells += [("p5", 1, param, ("viaduct",)) for param in ("submit", "completion", "birth", "death", "restart")]
