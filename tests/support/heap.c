@@ -11,7 +11,9 @@
 #include "support/sanitizers.h"
 #include "support/support.h"
 
+#include <errno.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -166,8 +168,19 @@ static void *resize_block(void *block, size_t bytes, void *caller)
     return note_block(bigger, bytes, caller);
 }
 
+static atomic_int refuses_to_resize;
+
+void via_test_heap_resizes(int can)
+{
+    atomic_store(&refuses_to_resize, !can);
+}
+
 void *__wrap_realloc(void *block, size_t bytes)
 {
+    if (atomic_load(&refuses_to_resize)) {
+        errno = ENOMEM;
+        return NULL;
+    }
     return resize_block(block, bytes, __builtin_return_address(0));
 }
 

@@ -11,5 +11,7 @@
 void via_test_heap_begin(void);
 /* Describes the blocks that this test has not freed, for a failure message; returns how many there are. */
 size_t via_test_heap_left(char *text, size_t bytes);
+/* Whether blocks can be resized, or made so, in this process from now on. */
+void via_test_heap_resizes(int can);
 
 #endif

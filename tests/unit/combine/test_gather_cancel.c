@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /* Cancelling a gather: before its children begin, while they wait, when they are done, while they clean up.
  */
+#include "support/heap.h"
 #include "unit/combine/combine_fixture.h"
 
 static int say_how_it_ended(void *word, void **result)
@@ -287,7 +288,14 @@ TEST(a_circle_through_a_gather_is_refused)
     ck_assert_int_eq(run_main(await_around, NULL), VIA_EDEADLK);
 }
 
-/* A circle behind so many futures that it is not seen. */
+static int await_back_without_memory(void *task, void **result)
+{
+    (void)result;
+    via_test_heap_resizes(0);
+    return via_await(via_future_ref(task), NULL);
+}
+
+/* A circle behind so many futures that it is not seen without memory. */
 static int await_many_around(void *arg, void **result)
 {
     enum { MANY = 200 };
@@ -296,7 +304,7 @@ static int await_many_around(void *arg, void **result)
     (void)result;
     for (int i = 0; i < MANY; i++)
         futures[i] = new_promise();
-    futures[MANY] = via_create_task(await_back, via_current_task());
+    futures[MANY] = via_create_task(await_back_without_memory, via_current_task());
     return via_await_all(futures, MANY + 1, 0, NULL);
 }
 
@@ -305,6 +313,7 @@ TEST(a_request_in_a_circle_that_was_not_seen_comes_to_an_end)
     via_loop *loop = open_task_loop();
     via_future *task = create(loop, await_many_around, NULL);
     RUN_TICKS(loop, 4);
+    via_test_heap_resizes(1);
     ck_assert_int_eq(via_task_cancel(task, NULL), VIA_CANCEL_REQUESTED);
     RUN_TICKS(loop, 4);
     ck_assert_int_ge(via_task_cancelling(task), 1);
