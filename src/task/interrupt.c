@@ -256,7 +256,9 @@ int via_task_uncancel(via_future *future)
     int status = find(future, &task);
     if (status < 0)
         return status;
-    if (task->cancelling && via__task_future(task)->state == VIA_PENDING)
+    // The state of the tasks is gone when the loop is closed, but none is pending then.
+    int takes_back = task->cancelling && via__task_future(task)->state == VIA_PENDING;
+    if (takes_back)
         task->cancelling--;
     if (task->masked > task->cancelling)
         task->masked = task->cancelling;
@@ -265,7 +267,7 @@ int via_task_uncancel(via_future *future)
     if (!task->cancelling) {
         free(task->reason);
         task->reason = NULL;
-        if (task->tasks->ending)
+        if (takes_back && task->tasks->ending)
             via__task_stays(task);
     }
     return (int)task->cancelling;

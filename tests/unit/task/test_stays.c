@@ -96,6 +96,66 @@ TEST(a_main_task_is_named_too_and_the_next_run_is_as_always)
     close_runner(runner);
 }
 
+/* Nobody has asked this one. */
+static int take_nothing_back(void *arg, void **result)
+{
+    (void)arg;
+    (void)result;
+    ck_assert_int_eq(via_task_uncancel(NULL), 0);
+    ck_assert_int_eq(via_sleep(60 * VIA_S), 0);
+    via_test_record(&history, "other");
+    return 0;
+}
+
+static int go_on_with_another(void *duration_ns, void **result)
+{
+    ck_assert_int_eq(via_sleep(VIA_FOREVER), VIA_ECANCELED);
+    via_future_unref(via_create_task(take_nothing_back, NULL));
+    (void)result;
+    ck_assert_int_eq(via_task_uncancel(NULL), 0);
+    ck_assert_int_eq(via_sleep(*(int64_t *)duration_ns), 0);
+    return 0;
+}
+
+static int leave_one_with_another(void *duration_ns, void **result)
+{
+    struct via_task_options options = {.name = "stayer"};
+    (void)result;
+    via_future_unref(via_create_task_with(NULL, go_on_with_another, duration_ns, &options));
+    return via_yield();
+}
+
+TEST(one_that_was_not_asked_has_taken_nothing_back)
+{
+    int64_t duration_ns = 100 * VIA_S;
+    via_runner *runner = open_runner();
+    ck_assert_int_eq(run_status(runner, leave_one_with_another, &duration_ns), 0);
+    close_runner(runner);
+    ASSERT_RECORD(&history, "other");
+    ck_assert_int_eq(reports.count, 1);
+    ck_assert_str_eq(reports.task, "stayer");
+}
+
+/* Succeeded, so it was never asked. */
+static int leave_done_and_tell(void *task, void **result)
+{
+    *(via_future **)task = via_create_task(succeed, NULL);
+    (void)result;
+    return via_yield();
+}
+
+TEST(nothing_is_taken_back_when_the_run_has_ended)
+{
+    via_future *task = NULL;
+    via_runner *runner = open_runner();
+    ck_assert_int_eq(run_status(runner, leave_done_and_tell, &task), 0);
+    ck_assert_int_eq(via_runner_close(runner), 0);
+    ck_assert_int_eq(via_task_uncancel(task), 0);
+    via_future_unref(task);
+    ck_assert_ptr_null(via_runner_free(runner));
+}
+
 TEST_MAIN("task/stays", one_that_goes_on_is_waited_for_and_named_once,
           one_that_cleans_up_for_a_moment_is_not_reported, one_that_nothing_can_end_is_still_found_and_ended,
-          a_main_task_is_named_too_and_the_next_run_is_as_always)
+          a_main_task_is_named_too_and_the_next_run_is_as_always,
+          one_that_was_not_asked_has_taken_nothing_back, nothing_is_taken_back_when_the_run_has_ended)
