@@ -122,12 +122,16 @@ static void run_timed(via_loop *loop, struct via__ready *node)
         loop->longest_callback_ns = took_ns;
     if (took_ns < loop->slow_callback_ns)
         return;
+    // The handler may begin a task, whose name takes its place.
+    char *ran = loop->ran;
+    loop->ran = NULL;
     struct via_exception slow = {.message = "a callback took too long",
                                  .loop = loop,
                                  .function = via__loop_function(loop),
                                  .took_ns = took_ns,
-                                 .task = loop->ran};
+                                 .task = ran};
     via_loop_call_exception_handler(loop, &slow);
+    free(ran);
 }
 
 static inline void run_node(via_loop *loop, struct via__ready *node, int timed)

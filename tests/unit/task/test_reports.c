@@ -82,6 +82,26 @@ TEST(a_task_that_a_callback_begins_is_named)
     close_loop(loop);
 }
 
+/* The name that it was told is still there when another task has begun. */
+static int begin_another_and_keep(const struct via_exception *exception, void *arg)
+{
+    struct via_task_options options = {.name = "another one", .eager = 1};
+    via_future_unref(via_create_task_with(exception->loop, task_return_0, NULL, &options));
+    return keep_report(exception, arg);
+}
+
+TEST(a_handler_may_begin_a_task)
+{
+    via_loop *loop = open_strict_loop();
+    ck_assert_int_eq(via_loop_set_exception_handler(loop, begin_another_and_keep, &reports), 0);
+    via_future *task = create_on(loop, "walker", task_return_0, NULL);
+    ck_assert_int_ge(via_loop_step(loop, 0), 0);
+    ck_assert_int_eq(reports.count, 1);
+    ck_assert_str_eq(reports.task, "walker");
+    via_future_unref(task);
+    close_loop(loop);
+}
+
 static void keep_line(enum via_log_level level, const char *line, void *arg)
 {
     (void)level;
@@ -137,5 +157,6 @@ TEST(without_a_handler_the_log_hook_is_told_the_name)
 
 TEST_MAIN("task/reports", a_step_that_takes_too_long_names_its_task,
           a_task_is_named_when_its_time_has_come_and_a_callback_names_none,
-          a_task_that_a_callback_begins_is_named, an_error_that_nobody_looked_at_names_the_task_that_failed,
-          or_the_task_that_dropped_the_future, without_a_handler_the_log_hook_is_told_the_name)
+          a_task_that_a_callback_begins_is_named, a_handler_may_begin_a_task,
+          an_error_that_nobody_looked_at_names_the_task_that_failed, or_the_task_that_dropped_the_future,
+          without_a_handler_the_log_hook_is_told_the_name)
