@@ -44,9 +44,12 @@ static void enter(struct via__context *context)
 
 void via__fiber_inherit(struct via__fiber *dead)
 {
+    // The heir's is there already, and giving the stack back may fail to tell the system of it.
+    int *const err_no_at = via__fiber_self.err_no, err_no = *err_no_at;
     via__fiber_self.dead = NULL;
     via__fiber_end(dead);
     dead->kind->inherited(dead);
+    *err_no_at = err_no;
 }
 
 int via__fiber_init(struct via__fiber *fiber, const struct via__fiber_kind *kind, size_t stack_bytes)

@@ -24,6 +24,7 @@ struct probe {
     const char *label;
     struct probe *base; /* with which it suspends */
     struct probe *next; /* the one that it resumes */
+    struct probe *heir;
     int value;
 };
 
@@ -47,7 +48,26 @@ static const char *name_probe(const struct via__fiber *fiber, char buffer[VIA__F
     return buffer;
 }
 
-static const struct via__fiber_kind probe_kind = {.run = run_probe, .lost = lose_probe, .name = name_probe};
+static struct via__fiber *heir_of_probe(struct via__fiber *fiber)
+{
+    struct probe *heir = VIA__CONTAINER_OF(fiber, struct probe, fiber)->heir;
+    return heir ? &heir->fiber : NULL;
+}
+
+static void inherited_probe(struct via__fiber *fiber)
+{
+    struct probe *self = VIA__CONTAINER_OF(fiber, struct probe, fiber);
+    ck_assert_int_eq(fiber->state, VIA__FIBER_OVER);
+    ck_assert_ptr_null(fiber->stack);
+    via_test_record(&recorder, "inherited:%s", self->label);
+    errno = 99;
+}
+
+static const struct via__fiber_kind probe_kind = {.run = run_probe,
+                                                  .lost = lose_probe,
+                                                  .name = name_probe,
+                                                  .heir = heir_of_probe,
+                                                  .inherited = inherited_probe};
 
 static void probe_init(struct probe *probe, const char *label, void (*run)(struct probe *self))
 {
@@ -179,6 +199,36 @@ TEST(all_down_to_the_base_hand_over_together)
     ASSERT_RECORD(
         &recorder,
         "inner:hands_over other:ends inner:hands_over other:ends inner:ends middle:stepped base:stepped");
+}
+
+static void end_with_its_own_errno(struct probe *self)
+{
+    ck_assert_int_eq(errno, 0);
+    ck_assert_ptr_eq(via__fiber_self.current, &self->fiber);
+    ck_assert_ptr_eq(via__role.failure, &self->fiber.failure);
+    errno = 5;
+    via_test_record(&recorder, "%s:ends", self->label);
+}
+
+TEST(an_heir_goes_on_as_itself_be_it_new_or_in_the_midst_of_others)
+{
+    static const int waiting[] = {VIA__FIBER_SUSPENDED, VIA__FIBER_RUNNING, VIA__FIBER_RUNNING};
+    struct probe three[3], first, second;
+    three_init(three);
+    via__fiber_resume(&three[0].fiber);
+    probe_init(&first, "first", end_with_its_own_errno);
+    probe_init(&second, "second", end_with_its_own_errno);
+    first.heir = &second;
+    second.heir = &three[0];
+    errno = 7;
+    ck_assert_ptr_eq(via__fiber_resume(&first.fiber), &three[0].fiber);
+    ASSERT_RECORD(&recorder,
+                  "inner:waits first:ends inherited:first second:ends inherited:second inner:waits");
+    ck_assert_int_eq(errno, 7);
+    ck_assert_ptr_null(via__fiber_self.current);
+    assert_states(three, 3, waiting);
+    ck_assert_ptr_eq(via__fiber_resume(&three[0].fiber), &three[0].fiber);
+    ck_assert_int_eq(three[0].fiber.state, VIA__FIBER_OVER);
 }
 
 TEST(one_may_be_its_own_base)
@@ -511,10 +561,10 @@ TEST(those_that_wait_when_their_thread_ends_can_be_dropped_there)
 
 TEST_MAIN("coro/fiber", all_down_to_the_base_suspend_and_go_on_together,
           one_that_hands_over_is_replaced_for_its_resumer, all_down_to_the_base_hand_over_together,
-          one_may_be_its_own_base, the_base_need_not_be_the_outermost,
-          who_resumes_the_base_may_be_another_each_time, many_can_wait_so_at_once,
-          a_generator_may_wait_with_who_steps_it, while_it_waits_nobody_else_can_step_it,
-          a_generator_that_is_closed_may_wait_with_who_closes_it,
+          an_heir_goes_on_as_itself_be_it_new_or_in_the_midst_of_others, one_may_be_its_own_base,
+          the_base_need_not_be_the_outermost, who_resumes_the_base_may_be_another_each_time,
+          many_can_wait_so_at_once, a_generator_may_wait_with_who_steps_it,
+          while_it_waits_nobody_else_can_step_it, a_generator_that_is_closed_may_wait_with_who_closes_it,
           after_it_they_may_suspend_wherever_the_base_was_resumed, a_call_between_the_two_cannot_be_left,
           dropping_the_base_loses_those_inside_the_innermost_first,
           a_generator_whose_stepper_is_dropped_is_over,
