@@ -221,6 +221,7 @@ static int take_some(struct via__process_worker *worker, int most)
 {
     struct via__answer answer;
     int64_t *taken_ns = &worker->pool->taken_ns;
+    *taken_ns = 0; // what was read for the answers before is out of date when there are many
     while (most-- > 0 && via__worker_pending(worker) > 0 && worker->killed != VIA__KILL_CORRUPT) {
         uint64_t number = via__worker_place(worker, worker->head)->number;
         int got = via__channel_take(worker->channel, number, &answer);
@@ -238,14 +239,12 @@ static int take_some(struct via__process_worker *worker, int most)
 
 void via__process_take(struct via__process_worker *worker)
 {
-    worker->pool->taken_ns = 0;
     (void)take_some(worker, INT_MAX);
 }
 
 void via__process_take_and_feed(struct via__process_worker *worker)
 {
     int is_first = 1;
-    worker->pool->taken_ns = 0;
     // One wake-up: a worker that sleeps again so soon ran on this thread's processor, and would take it away
     // with each portion.
     for (; take_some(worker, PORTION); is_first = 0)

@@ -3,6 +3,8 @@
 #include "pool_inside.h"
 
 #include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
 
 /* Two of which one is known to be short; a pool by a loop that does not run shows how many are with the
  * worker. */
@@ -313,6 +315,62 @@ TEST(a_worker_that_is_found_dead_meanwhile_does_not_stop_the_reading_of_answers)
     via_buffer_unref(fresh);
 }
 
+/* ---- many answers at once ---- */
+
+static _Atomic int64_t clock_step_ns, clock_ahead_ns;
+
+/* The program's clock: each look at it takes as long as a test wants. */
+int clock_gettime(clockid_t id, struct timespec *now)
+{
+    long status = syscall(SYS_clock_gettime, id, now);
+    now->tv_sec += (time_t)((atomic_fetch_add(&clock_ahead_ns, clock_step_ns) + clock_step_ns) / VIA_S);
+    return (int)status;
+}
+
+#define MANY 40 // several portions, of which none alone takes as long as a call may
+
+/* The last call has just begun, however long the reading of the answers before it took. */
+TEST(the_time_of_a_call_begins_when_it_is_the_oldest_however_many_were_before_it)
+{
+    via_loop *loop = new_loop();
+    struct via_process_pool_options options = pool_options(1);
+    options.loop = loop;
+    options.prefetch_max = 2 * MANY;
+    options.call_timeout_ns = (MANY - 10) * VIA_S;
+    via_executor *executor = open_with(&options);
+    struct via__process_pool *pool = inside(executor);
+    via_buffer *before = new_gate(), *after = new_gate();
+    via_cfuture *fillers[MANY];
+    ck_assert_int_eq(run_to_end(loop, submit(executor, do_nothing, NULL, 0)), 0);
+    make_known(executor, do_nothing);
+    make_known(executor, pass_gate);
+    via_cfuture *first = occupy(executor, before);
+    for (int i = 0; i < MANY; i++)
+        fillers[i] = submit(executor, do_nothing, NULL, 0);
+    via_cfuture *last = submit_gate(executor, after);
+    ck_assert_uint_eq(count_given(executor), MANY + 2);
+    open_gate(before);
+    await_arrivals(after, 1);
+    via__process_lock(pool);
+    clock_step_ns = VIA_S;
+    via__process_take_and_feed(pool->table[0]);
+    via__process_feed(pool);
+    clock_step_ns = 0;
+    via__process_look(pool->table[0], via_now_ns());
+    clock_ahead_ns = 0;
+    via__process_unlock(pool);
+    ck_assert_uint_eq(count_given(executor), 1);
+    open_gate(after);
+    ck_assert_int_eq(run_to_end(loop, last), 0);
+    ck_assert_int_eq(run_to_end(loop, first), 0);
+    for (int i = 0; i < MANY; i++)
+        ck_assert_int_eq(run_to_end(loop, fillers[i]), 0);
+    close_pool(executor);
+    via_loop_unref(loop);
+    via_buffer_unref(before);
+    via_buffer_unref(after);
+}
+
 PROCESS_TEST_MAIN("process/pool_prefetch", a_hundred_short_calls_earn_it_and_for_their_function_alone,
                   with_a_prefetch_of_one_nothing_is_given_ahead,
                   a_function_that_has_crashed_is_never_given_ahead_again,
@@ -322,4 +380,5 @@ PROCESS_TEST_MAIN("process/pool_prefetch", a_hundred_short_calls_earn_it_and_for
                   a_shutdown_that_cancels_takes_back_what_was_given_ahead,
                   calling_back_what_has_begun_meanwhile_is_no_request_to_stop,
                   nothing_is_given_behind_a_call_that_is_long_already,
-                  a_worker_that_is_found_dead_meanwhile_does_not_stop_the_reading_of_answers)
+                  a_worker_that_is_found_dead_meanwhile_does_not_stop_the_reading_of_answers,
+                  the_time_of_a_call_begins_when_it_is_the_oldest_however_many_were_before_it)
