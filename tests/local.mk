@@ -49,6 +49,8 @@ tests_unit_process_test_pool_workers_tap_LDFLAGS += -Wl,--wrap=pthread_create
 tests_unit_process_test_zygote_tap_LDFLAGS += -Wl,--wrap=close
 # Room in workers that is used up.
 tests_unit_process_test_pool_misuse_tap_LDFLAGS += -Wl,--wrap=via__pantry_view
+# The clock runs on at each look, where a test wants it to.
+tests_unit_process_test_pool_prefetch_tap_LDFLAGS += -Wl,--wrap=clock_gettime
 # The exit's handler that waits for a pool is noticed.
 tests_unit_process_test_pool_exit_tap_LDFLAGS += -Wl,--wrap=via__cond_wait_until
 endif
