@@ -195,8 +195,10 @@ VIA_PUBLIC void via_process_pool_options_init(struct via_process_pool_options *o
  * One helper process is started at once, from which workers are cloned later at little cost; this waits for
  * it to reach via_process_enter(), which takes about a millisecond.  Deaths are not told by SIGCHLD, and the
  * one child of the program is that helper; it ends with the pool, and with the program in whatever way that
- * ends.  A thread of the pool's, which sleeps otherwise, ends it and starts it again if it died.  A library
- * that starts threads before main() makes cloning unsafe; then each worker is started anew, as with
+ * ends.  A thread of the pool's, which sleeps otherwise, sees it off and starts it again if it died, and
+ * clears away what dead workers leave behind.  What the program's other threads were forbidden later (by
+ * seccomp, or Landlock) does not hold for a helper that is started again.  A library that starts threads
+ * before main() makes cloning unsafe; then each worker is started anew, as with
  * via_process_pool_options::fresh_exec, and the log hook is told.
  *
  * Calls are run as by a thread pool, with these differences.  A running call that is cancelled is killed, at

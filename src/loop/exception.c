@@ -49,17 +49,10 @@ static void log_exception(const struct via_exception *exception)
     }
 }
 
-static void handle(via_loop *loop, const struct via_exception *exception)
+// Who is to be named.
+static const char *task_of(const via_loop *loop, const struct via_exception *exception)
 {
-    if (!loop->exception_fn) {
-        log_exception(exception);
-        return;
-    }
-    int status = loop->exception_fn(exception, loop->exception_arg);
-    if (status < 0) {
-        via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
-        log_exception(exception);
-    }
+    return exception->task || !loop->name_task ? exception->task : loop->name_task(loop, exception->future);
 }
 
 int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *exception)
@@ -68,9 +61,17 @@ int via_loop_call_exception_handler(via_loop *loop, const struct via_exception *
     if (status < 0)
         return status;
     struct via_exception whole = *exception;
-    if (!whole.task && loop->name_task)
-        whole.task = loop->name_task(loop, whole.future);
-    handle(loop, &whole);
+    whole.task = task_of(loop, exception);
+    if (!loop->exception_fn) {
+        log_exception(&whole);
+        return 0;
+    }
+    status = loop->exception_fn(&whole, loop->exception_arg);
+    if (status < 0) {
+        via__log(VIA_LOG_ERROR, "the exception handler failed: %s", via_status_text(status));
+        whole.task = task_of(loop, exception); // the handler may have given the task another name
+        log_exception(&whole);
+    }
     return 0;
 }
 

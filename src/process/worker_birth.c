@@ -163,9 +163,8 @@ static int want_of(int status)
 }
 
 // The system is short of something, here or where the zygote is, which says nothing of the workers and may
-// pass.  While others are there
-// the calls wait for those; else they are told at last.  What was asked for at once was refused at once, and
-// counts once.
+// pass.  While others are there the calls wait for those; else they are told at last.  What was asked for at
+// once was refused at once, and counts once.
 static void birth_refused(struct via__process_pool *pool, int status)
 {
     struct via__why why;

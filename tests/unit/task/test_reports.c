@@ -155,8 +155,29 @@ TEST(without_a_handler_the_log_hook_is_told_the_name)
     close_loop(loop);
 }
 
+static int rename_and_fail(const struct via_exception *exception, void *arg)
+{
+    (void)arg;
+    ck_assert_int_eq(via_task_set_name(exception->future, "the late loser, may it rest in peace"), 0);
+    return VIA_EFAILED;
+}
+
+TEST(the_log_hook_is_told_the_name_that_a_handler_which_failed_has_given)
+{
+    static int status = VIA_EBUSY;
+    via_loop *loop = open_task_loop();
+    ck_assert_int_eq(via_loop_set_exception_handler(loop, rename_and_fail, NULL), 0);
+    via_future_unref(create_on(loop, "loser", task_fail, &status));
+    via_set_log_hook(keep_line, NULL);
+    settle(loop);
+    via_set_log_hook(NULL, NULL);
+    ck_assert_ptr_nonnull(strstr(history.text, "in task the late loser, may it rest in peace: "));
+    close_loop(loop);
+}
+
 TEST_MAIN("task/reports", a_step_that_takes_too_long_names_its_task,
           a_task_is_named_when_its_time_has_come_and_a_callback_names_none,
           a_task_that_a_callback_begins_is_named, a_handler_may_begin_a_task,
           an_error_that_nobody_looked_at_names_the_task_that_failed, or_the_task_that_dropped_the_future,
-          without_a_handler_the_log_hook_is_told_the_name)
+          without_a_handler_the_log_hook_is_told_the_name,
+          the_log_hook_is_told_the_name_that_a_handler_which_failed_has_given)
