@@ -8,7 +8,9 @@
  * A zygote is started and seen off by a thread, the *nurse*: that takes a millisecond or much longer, which a
  * loop's thread does not have; nor has it the time to make a thread for it, so the nurse is made with the
  * pool and sleeps.  The pool's end is what it does last, and no pool ends before it has left.  To unmap and
- * close what dead workers leave behind takes long at times, so that is the nurse's as well.
+ * close what dead workers leave behind takes long at times, so that is the nurse's as well; after a while,
+ * since at once it would take the processor and the page tables from the births of those that come in their
+ * place.
  */
 #include <config.h>
 
@@ -20,6 +22,8 @@
 #include "base/clock.h"
 #include "base/thread.h"
 #include "process/pool.h"
+
+#define REST_NS (20 * VIA_MS) // so long what dead workers leave behind lies about
 
 int via__process_watch_zygote(struct via__process_pool *pool)
 {
@@ -191,6 +195,17 @@ void via__process_bequeath(struct via__process_worker *worker)
     while (!atomic_compare_exchange_weak_explicit(&pool->remains, &worker->next_remains, worker,
                                                   memory_order_release, memory_order_relaxed))
         ;
+    if (pool->remains_ns)
+        return;
+    pool->remains_ns = via_now_ns() + REST_NS;
+    via__process_set_timer(pool);
+}
+
+void via__process_tidy(struct via__process_pool *pool, int64_t now_ns)
+{
+    if (!pool->remains_ns || pool->remains_ns > now_ns)
+        return;
+    pool->remains_ns = 0;
     sem_post(&pool->nurse_bell);
 }
 

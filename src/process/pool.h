@@ -217,6 +217,7 @@ struct via__process_pool {
     int has_leaving, has_nurse;
     sem_t nurse_bell;
     _Atomic(struct via__process_worker *) remains; // of workers, for the nurse; pushed under the lock
+    int64_t remains_ns;                            // when to tell it of them; or 0
     enum via__zygote_state zygote_state;
     int restart_failures;
     int64_t restart_ns;
@@ -442,8 +443,10 @@ void via__process_hear(struct via__process_pool *pool);
 void via__process_part(struct via__process_pool *pool, enum via__kill why);
 // Starts it again when its time has come.
 void via__process_tend(struct via__process_pool *pool, int64_t now_ns);
-// Leaves a worker that nobody knows any more to the nurse, to be cleared away.
+// Leaves a worker that nobody knows any more to the nurse, to be cleared away when births are over.
 void via__process_bequeath(struct via__process_worker *worker);
+// Tells the nurse of what was left to it, if it is time.
+void via__process_tidy(struct via__process_pool *pool, int64_t now_ns);
 // Starts the nurse.  0, or a negative status.
 int via__process_hire(struct via__process_pool *pool);
 // Ends it if it is still there: of a pool that could not be made.

@@ -261,6 +261,8 @@ void via__process_set_timer(struct via__process_pool *pool)
         when_ns = earlier(when_ns, pool->birth_ns);
     if (pool->retry_ns)
         when_ns = earlier(when_ns, pool->retry_ns);
+    if (pool->remains_ns)
+        when_ns = earlier(when_ns, pool->remains_ns);
     if (via__process_wants_zygote(pool))
         when_ns = earlier(when_ns, pool->restart_ns);
     if (when_ns >= pool->armed_ns)
@@ -286,5 +288,6 @@ void via__process_run_timers(struct via__process_pool *pool)
         via__process_look(worker, now_ns);
     }
     via__process_tend(pool, now_ns);
+    via__process_tidy(pool, now_ns);
     via__process_set_timer(pool);
 }
